@@ -1,0 +1,84 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Imports point down the list; TidyTests holds every `import` to `moduleDependencies` below.
+let strict: [SwiftSetting] = [
+  .treatAllWarnings(as: .error),
+  .enableExperimentalFeature("Lifetimes"),
+]
+
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+let package = Package(
+  name: "kvpager",
+  platforms: [.macOS(.v26)],
+  products: [
+    .library(name: "KVPager", targets: ["KVPager"]),
+    .library(name: "KVInterchange", targets: ["KVInterchange"]),
+    .executable(name: "kvpager", targets: ["KVPagerCLI"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+    .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"),
+  ],
+  targets: [
+    // Ground: the C libraries, the inner loops, the words.
+    .systemLibrary(
+      name: "CSystemLMDB", pkgConfig: "lmdb",
+      providers: [.apt(["liblmdb-dev"]), .brew(["lmdb"])]),
+    .systemLibrary(
+      name: "CSystemLZ4", pkgConfig: "liblz4",
+      providers: [.apt(["liblz4-dev"]), .brew(["lz4"])]),
+    .systemLibrary(
+      name: "CSystemXXHash", pkgConfig: "libxxhash",
+      providers: [.apt(["libxxhash-dev"]), .brew(["xxhash"])]),
+    .target(name: "CKernels"),
+    library("KVBlocks", [crypto]),
+    library("SafeLMDB", ["CSystemLMDB"]),
+
+    // The two tiers, which never import each other, and the codec.
+    library("KVCodec", ["KVBlocks", "CKernels", "CSystemLZ4", "CSystemXXHash"]),
+    library("KVMemoryTier", ["KVBlocks"]),
+    library("KVDiskTier", ["KVBlocks", "KVCodec", "SafeLMDB"]),
+
+    // The decisions, and what users import.
+    library("KVTiering", ["KVBlocks", "KVMemoryTier"]),
+    library("KVPager", ["KVBlocks", "KVTiering", "KVMemoryTier", "KVDiskTier", "KVCodec", logging, metrics]),
+    library("KVInterchange", ["KVBlocks"]),
+    library("KVInspection", ["KVBlocks", "KVCodec", "KVDiskTier", "SafeLMDB"]),
+    library("KVSimulation", ["KVBlocks", "KVTiering", "KVPager"]),
+    .executableTarget(
+      name: "KVPagerCLI",
+      dependencies: ["KVPager", "KVInterchange", "KVInspection", arguments],
+      swiftSettings: strict),
+
+    tests("KVBlocksTests", ["KVBlocks"]),
+    tests("SafeLMDBTests", ["SafeLMDB"]),
+    tests("KVCodecTests", ["KVCodec"]),
+    tests("KVMemoryTierTests", ["KVMemoryTier"]),
+    tests("KVDiskTierTests", ["KVDiskTier"]),
+    tests("KVTieringTests", ["KVTiering"]),
+    tests("KVPagerTests", ["KVPager", "KVInterchange"]),
+    tests("KVInterchangeTests", ["KVInterchange"]),
+    tests("KVInspectionTests", ["KVInspection", "KVPager"]),
+    tests("KVPagerCLITests", ["KVPagerCLI"]),
+    tests("SimulationTests", ["KVSimulation"]),
+    tests("CrashTests", ["KVPager", "KVPagerCLI", "KVInspection"]),
+    tests("TidyTests", []),
+  ],
+  swiftLanguageModes: [.v6]
+)
