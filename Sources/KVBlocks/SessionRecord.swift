@@ -20,8 +20,9 @@ package struct SessionRecord: Hashable, Sendable {
   package var checkpointByteCount: Int
 
   package init(
-    space: SpaceID, name: String, revision: UInt64 = 0, createdMicroseconds: UInt64 = 0, updatedMicroseconds: UInt64 = 0,
-    expiresMicroseconds: UInt64? = nil, tokens: [Token] = [], blocks: [BlockHash] = [], metadata: [String: String] = [:],
+    space: SpaceID, name: String, revision: UInt64 = 0,
+    createdMicroseconds: UInt64 = 0, updatedMicroseconds: UInt64 = 0, expiresMicroseconds: UInt64? = nil,
+    tokens: [Token] = [], blocks: [BlockHash] = [], metadata: [String: String] = [:],
     origin: [UInt8] = [], checkpointByteCount: Int = 0
   ) {
     self.space = space
