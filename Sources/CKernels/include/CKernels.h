@@ -1,1 +1,75 @@
+// The inner loops that C does measurably better than Swift. Every function gives the same bytes at every level.
+#ifndef CKERNELS_H
+#define CKERNELS_H
 
+#include <stddef.h>
+#include <stdint.h>
+
+// The instruction sets that are chosen between at run time.
+enum {
+  KV_LEVEL_PORTABLE = 0,  // vectors of 16 bytes: SSE2, NEON, or whatever the compiler makes of them
+  KV_LEVEL_AVX2 = 1,
+  KV_LEVEL_AVX512 = 2,  // BW, VBMI and VBMI2
+};
+
+// The best level that this processor runs, found once.
+int kv_best_level(void);
+
+// How an element's bits are filtered: its bytes, and the bits that are XORed with the bit above (a Gray code).
+enum {
+  KV_ELEMENT_F16 = 0,
+  KV_ELEMENT_BF16 = 1,
+  KV_ELEMENT_F32 = 2,
+  KV_ELEMENT_I8 = 3,
+  KV_ELEMENT_NIBBLES = 4,  // two values of 4 bits in a byte
+};
+
+// Bytes of one element: 1, 2 or 4.
+size_t kv_element_byte_count(int element);
+
+// Rows of elements and their bit planes.
+//
+// Each element is XORed with the one above it (the row before; the first row with zero), then Gray coded, then its bit
+// b goes to bit plane b. In a group of 8 whole rows, byte c of the group's part of a plane holds the bit of column c, row
+// 8g + i in bit i. Each row that is left over is cut into 8 strips of element_count / 8 elements, which then stand for
+// the 8 rows. Elements that are left over even then (element_count % 8 of each such row) go to `rest` as they are.
+typedef struct {
+  size_t row_count;
+  size_t element_count;  // of one row
+  size_t row_stride;     // bytes from row to row
+} kv_rows;
+
+// Bytes of one bit plane, and of the rest.
+size_t kv_plane_byte_count(kv_rows rows);
+size_t kv_rest_byte_count(kv_rows rows, int element);
+
+// planes: the most significant first, plane_stride bytes apart.
+void kv_bit_planes_split(
+    int level, int element, kv_rows rows, const uint8_t *source, uint8_t *planes, size_t plane_stride, uint8_t *rest);
+
+// planes[0] is the most significant. All pointers are to kv_plane_byte_count(rows) readable bytes.
+void kv_bit_planes_join(
+    int level, int element, kv_rows rows, const uint8_t *const *planes, const uint8_t *rest, uint8_t *destination);
+
+// Bytes that are not zero.
+size_t kv_count_nonzero(int level, const uint8_t *bytes, size_t count);
+
+// Bits that are set.
+size_t kv_count_bits(int level, const uint8_t *bytes, size_t count);
+
+// A sparse plane: bit i of `bitmap` says whether byte i is not zero; `values` holds those bytes. Returns how many they are.
+// `values` has room for count + 8 bytes, `bitmap` for (count + 7) / 8.
+size_t kv_sparse_pack(int level, const uint8_t *bytes, size_t count, uint8_t *bitmap, uint8_t *values);
+
+// Undoes kv_sparse_pack. The caller has checked that value_count bits of `bitmap` are set, none of them from bit
+// `count` on. Reads nothing outside bitmap and values, writes just `count` bytes.
+void kv_sparse_unpack(
+    int level, const uint8_t *bitmap, const uint8_t *values, size_t value_count, uint8_t *bytes, size_t count);
+
+// Units of a quantised type (`head` bytes of scale, `body` bytes of values): all heads of a row, then all bodies.
+void kv_units_split(
+    const uint8_t *source, size_t unit_count, size_t head, size_t body, uint8_t *heads, uint8_t *bodies);
+void kv_units_join(
+    const uint8_t *heads, const uint8_t *bodies, size_t unit_count, size_t head, size_t body, uint8_t *destination);
+
+#endif
