@@ -70,7 +70,7 @@ let package = Package(
     tests("SafeLMDBTests", ["SafeLMDB"]),
     tests("KVCodecTests", ["KVCodec"]),
     tests("KVMemoryTierTests", ["KVMemoryTier"]),
-    tests("KVDiskTierTests", ["KVDiskTier"]),
+    tests("KVDiskTierTests", ["KVDiskTier", "CSystemLMDB"]),
     tests("KVTieringTests", ["KVTiering"]),
     tests("KVPagerTests", ["KVPager", "KVInterchange"]),
     tests("KVInterchangeTests", ["KVInterchange"]),

@@ -1,0 +1,80 @@
+import KVBlocks
+
+/// Decides, before LMDB opens a data file, whether LMDB may trust it.
+///
+/// LMDB trusts its file: a truncated one kills the process, a flipped bit in a tree page can crash it or hide values. The
+/// guard reads meta pages, every branch and leaf page and the freelist with `pread` (no map, no LMDB) and holds them to every
+/// rule that LMDB relies on: some MiB for a store of 20 GB. Values are not read; their frames carry checksums.
+///
+/// Another process may commit meanwhile. LMDB copies pages on write, so those of the newest transaction when the walk begins
+/// stay as they are until two further commits are done: page numbers freed by the first are taken by the third. A walk
+/// that finds something wrong after that long proves nothing and is repeated.
+package enum LMDBFileGuard {
+  /// Walks that a file gets while another process changes it.
+  static let attemptCountLimit = 30
+
+  /// Returns where LMDB may open the file.
+  /// - Parameter path: the data file, or the environment's directory.
+  /// - Throws: `damaged`, `foreignByteOrder`, `notAStore`, `versionTooNew`; `notFound`, `permissionDenied`, `inputOutput`;
+  ///   `busy` where another process changed the file faster than it could be read, and each walk met something wrong.
+  package static func check(path: String) throws(StoreError) {
+    let report = try inspect(path: path, deep: false, findingCountLimit: 1)
+    if let error = refusal(report, path: path) { throw error }
+  }
+
+  /// The whole report, up to ``LMDBFileReport/findingCountLimit`` findings.
+  /// - Parameter deep: reads the header of every overflow run too, which deletes rely on: one read for each extent.
+  /// - Throws: where there is nothing to walk: no file, no meta pages that can be followed.
+  package static func inspect(path: String, deep: Bool = false) throws(StoreError) -> LMDBFileReport {
+    try inspect(path: path, deep: deep, findingCountLimit: LMDBFileReport.findingCountLimit)
+  }
+
+  /// The error with which a store refuses to open; nil for a report without findings.
+  package static func refusal(_ report: LMDBFileReport, path: String) -> StoreError? {
+    guard let finding = report.findings.first else { return nil }
+    if report.isUnsettled {
+      return StoreError(
+        .busy, "another process changes \(path) faster than it can be checked; try again", cause: finding.description)
+    }
+    return StoreError(
+      .damaged,
+      "\(path) is damaged: \(finding); `kvpager verify` says more, `kvpager salvage` saves what is whole")
+  }
+
+  private static func inspect(
+    path: String, deep: Bool, findingCountLimit: Int
+  ) throws(StoreError) -> LMDBFileReport {
+    let file = try LMDBDataFile(path: path)
+    var deep = deep
+    var attemptCount = 1
+    while true {
+      // Meta pages first: whatever they name was written before them, so the size read next covers it.
+      let before = try LMDBMetaPages(of: file)
+      var walk = LMDBFileWalk(
+        file: file, metas: before, fileByteCount: try file.byteCount(), isDeep: deep,
+        findingCountLimit: findingCountLimit)
+      try walk.run()
+      var report = walk.report
+      report.attemptCount = attemptCount
+      report.byteCountRead = file.byteCountRead
+      if report.findings.isEmpty && walk.needsRunHeaders && !deep {
+        deep = true
+        continue
+      }
+      guard !report.findings.isEmpty, try hasMoved(file, since: before) else { return report }
+      if attemptCount == attemptCountLimit {
+        report.isUnsettled = true
+        return report
+      }
+      attemptCount += 1
+    }
+  }
+
+  /// Whether what was wrong may be another process's doing.
+  private static func hasMoved(_ file: LMDBDataFile, since before: LMDBMetaPages) throws(StoreError) -> Bool {
+    let after = try LMDBMetaPages(of: file)
+    // Meta pages that do not fit together may have been read while they were written.
+    if !before.findings.isEmpty { return after.pages != before.pages }
+    return after.newest.transactionID >= before.newest.transactionID &+ 2
+  }
+}
