@@ -1,0 +1,125 @@
+import KVBlocks
+import KVCodec
+import SafeLMDB
+import Synchronization
+
+// Invariants (each holds in every committed transaction; `audit` checks them on a store):
+// - A stored block's parent is stored, or is its space's root; `children` has one entry for each block.
+// - A block's session count is the number of times that sessions' block tables hold it.
+// - `recency` has one entry for each block of session count 0, at its last use, and no others.
+// - Every extent belongs to the frame of one block, checkpoint or session body, and those have all their pieces.
+// - Frame ids, space ids and revisions are never given twice.
+// In this process:
+// - Nothing read from a table outlives its transaction, but for `spaces`: a space's record never changes.
+// - No read transaction is held when a method returns.
+
+/// Cold blocks and sessions in LMDB. Implements what the pager's `ColdTier` asks, and more for the façade and the inspector.
+package final class DiskTier: Sendable {
+  let environment: Environment
+  let tables: Tables
+  let codecs = CodecPool()
+  package let options: DiskTierOptions
+  package let path: String
+  package let header: StoreHeader
+  private let knownSpaces = Mutex<[SpaceID: SpaceRecord]>([:])
+  /// Page counts of the last batches of frames: how much room a quota must leave for pages that wait to be used again.
+  let recentBatch = Mutex<QuotaSlack>(QuotaSlack())
+
+  /// Opens the store in directory `path`, or makes one where the options allow it.
+  /// - Throws: `notFound`, `notAStore`, `versionTooNew`, `foreignByteOrder`, `damaged`, `busy`, `permissionDenied`, ...
+  package init(path: String, options: DiskTierOptions = DiskTierOptions()) throws(StoreError) {
+    let file = StoreFile(directory: path)
+    if try file.presence() == .absent {
+      guard options.createsIfMissing, !options.isReadOnly else {
+        throw StoreError(.notFound, "there is no store at \(path)")
+      }
+      try file.create(options: options, now: StoreClock.microseconds())
+      _ = try file.presence()
+    }
+    try Self.guardFile(path: file.dataPath)
+    let environment: Environment
+    do { environment = try Environment(path: path, options: options.environment) } catch {
+      throw StoreError(error, opening: path, mapByteCount: options.mapByteCount)
+    }
+    (header, tables) = try environment.openTables { (transaction) throws(StoreError) in
+      let header = try Self.readHeader(transaction, path: path)
+      return (header, try Tables(transaction))
+    }
+    self.environment = environment
+    self.options = options
+    self.path = path
+  }
+
+  /// The check of the file's size and tree pages that keeps a damaged file from LMDB.
+  private static func guardFile(path: String) throws(StoreError) {
+    // Filled in with LMDBFileGuard.check(path:).
+  }
+
+  private static func readHeader(
+    _ transaction: borrowing ReadTransaction, path: String
+  ) throws(StoreError) -> StoreHeader {
+    let table: Table?
+    do { table = try transaction.openTable(TableName.meta) } catch { throw StoreError(error) }
+    let key = StoreHeader.key
+    guard let table, let bytes = try transaction.read(key.span.bytes, in: table) else {
+      throw .notAStore(path, "data.mdb is an LMDB file of another program")
+    }
+    return try StoreHeader.decode(bytes, path: path)
+  }
+
+  // MARK: Spaces
+
+  /// The cache space of `fingerprint` and `layout`, made where it does not exist.
+  package func findOrCreateSpace(
+    fingerprint: ModelFingerprint, layout: BlockLayout
+  ) throws(StoreError) -> SpaceRecord {
+    let wanted = fingerprint.canonicalBytes(layout: layout)
+    func matches(_ space: SpaceRecord) -> Bool { space.fingerprint.canonicalBytes(layout: space.layout) == wanted }
+    if let known = try spaces().first(where: matches) { return known }
+    guard !options.isReadOnly else { throw .readOnlyStore }
+    return try environment.write { (transaction: inout WriteTransaction) throws(StoreError) in
+      if let known = try tables.allSpaces(transaction).first(where: matches) { return known }
+      var counters = try tables.counters(transaction)
+      let record = SpaceRecord(
+        id: SpaceID(rawValue: counters.nextSpace), fingerprint: fingerprint, layout: layout,
+        root: fingerprint.rootHash(layout: layout))
+      guard counters.nextSpace < UInt32.max else { throw StoreError(.inputOutput, "the store has used up its space ids") }
+      counters.nextSpace += 1
+      try transaction.write(Keys.space(record.id), SpaceFormat.encode(record), in: tables.spaces)
+      try transaction.write(StoreCounters.key, counters.encoded(), in: tables.meta)
+      return record
+    }
+  }
+
+  /// All cache spaces, by id.
+  package func spaces() throws(StoreError) -> [SpaceRecord] {
+    try environment.read { (transaction) throws(StoreError) in try tables.allSpaces(transaction) }
+  }
+
+  /// Nil where there is no such space.
+  package func space(_ id: SpaceID) throws(StoreError) -> SpaceRecord? {
+    if let known = knownSpaces.withLock({ $0[id] }) { return known }
+    let record = try environment.read { (transaction) throws(StoreError) in try tables.space(id, transaction) }
+    if let record { knownSpaces.withLock { $0[id] = record } }
+    return record
+  }
+}
+
+extension StoreError {
+  /// What an environment that would not open says.
+  init(_ error: LMDBError, opening path: String, mapByteCount: Int) {
+    switch error {
+    case .invalid:
+      self.init(
+        .damaged, "\(path) holds no sound LMDB file: `kvpager verify` lists the damage, `kvpager salvage` saves what is whole",
+        cause: error.description)
+    case .noMemory:
+      self.init(
+        .inputOutput,
+        "the address space has no room for a map of \(mapByteCount) bytes: open the store with a smaller map, or raise `ulimit -v`",
+        cause: error.description)
+    default:
+      self.init(error)
+    }
+  }
+}

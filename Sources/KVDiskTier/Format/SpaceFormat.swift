@@ -1,0 +1,74 @@
+import KVBlocks
+
+/// A value of `spaces`. Written once, never changed.
+///
+/// | type | field |
+/// |---|---|
+/// | u16 | version, 1 |
+/// | u16 | bit 0: a vLLM seed is given |
+/// | u8[32] | root: the parent hash of first blocks |
+/// | text ×4 | model, adapter, salt, vLLM seed (empty for none); a text is a u32 byte count and UTF-8 |
+/// | u32 | settings; then that many pairs of texts (name, value), by name |
+/// | u32 | tokens of a full block |
+/// | u32 | planes; then that many of {kind u8, element type u8, 0 u16, layer u32, row bytes u32} |
+/// | u64 | XXH3 of all before it |
+enum SpaceFormat {
+  static func encode(_ record: SpaceRecord) -> [UInt8] {
+    var writer = RecordWriter()
+    writer.u16(FormatVersion.current)
+    writer.u16(record.fingerprint.vllmSeed == nil ? 0 : 1)
+    writer.hash(record.root)
+    writer.text(record.fingerprint.model)
+    writer.text(record.fingerprint.adapter)
+    writer.text(record.fingerprint.salt)
+    writer.text(record.fingerprint.vllmSeed ?? "")
+    writer.u32(UInt32(record.fingerprint.settings.count))
+    for (name, value) in record.fingerprint.settings.sorted(by: { $0.key < $1.key }) {
+      writer.text(name)
+      writer.text(value)
+    }
+    writer.u32(UInt32(record.layout.blockTokenCount))
+    writer.u32(UInt32(record.layout.planes.count))
+    for plane in record.layout.planes {
+      writer.u8(plane.plane.kind.rawValue)
+      writer.u8(plane.elementType.rawValue)
+      writer.u16(0)
+      writer.u32(UInt32(plane.plane.layer))
+      writer.u32(UInt32(plane.rowByteCount))
+    }
+    return writer.sealed()
+  }
+
+  static func decode(_ bytes: RawSpan, id: SpaceID) throws(StoreError) -> SpaceRecord {
+    var reader = try RecordReader(sealed: bytes, kind: "space")
+    let flags = try reader.u16()
+    let root = try reader.hash()
+    var fingerprint = ModelFingerprint(model: try reader.text(), adapter: try reader.text())
+    fingerprint.salt = try reader.text()
+    let seed = try reader.text()
+    fingerprint.vllmSeed = flags & 1 == 1 ? seed : nil
+    for _ in 0..<(try reader.u32()) {
+      let name = try reader.text()
+      fingerprint.settings[name] = try reader.text()
+    }
+    let blockTokenCount = Int(try reader.u32())
+    let planeCount = Int(try reader.u32())
+    guard planeCount <= BlockLayout.planeCountLimit else { throw reader.damaged("\(planeCount) planes") }
+    var planes: [PlaneLayout] = []
+    for _ in 0..<planeCount {
+      guard let kind = Plane.Kind(rawValue: try reader.u8()) else { throw reader.damaged("an unknown kind of plane") }
+      guard let type = ElementType(rawValue: try reader.u8()) else { throw reader.damaged("an unknown element type") }
+      _ = try reader.u16()
+      let layer = Int(try reader.u32())
+      planes.append(PlaneLayout(Plane(kind, layer: layer), elementType: type, rowByteCount: Int(try reader.u32())))
+    }
+    try reader.requireEnd()
+    let layout: BlockLayout
+    do throws(StoreError) {
+      layout = try BlockLayout(blockTokenCount: blockTokenCount, planes: planes)
+    } catch {
+      throw reader.damaged(error.message)
+    }
+    return SpaceRecord(id: id, fingerprint: fingerprint, layout: layout, root: root)
+  }
+}

@@ -1,0 +1,260 @@
+import CSystemLMDB
+import Synchronization
+
+#if canImport(Darwin)
+  import Darwin
+#elseif canImport(Glibc)
+  import Glibc
+#endif
+
+// Invariants:
+// - One environment per file and process (OpenFiles); it works only in the process that opened it.
+// - `idleReaders` are read transactions that were reset: they hold a reader slot and no snapshot.
+// - A transaction begins and ends on one thread, inside a scope, between `gate.enter` and `gate.leave`.
+// - `environment` is closed once, in `deinit`, when no scope can be running.
+
+/// One LMDB environment: a directory that holds `data.mdb` and `lock.mdb`.
+package final class Environment: @unchecked Sendable {  // because: the pointer never changes, and LMDB's MDB_env is made for sharing
+  private let environment: OpaquePointer
+  private let identity: OpenFiles.Identity
+  private let processID: pid_t
+  private let gate = MapGate()
+  private let idleReaders = Mutex<[IdleReader]>([])
+  package let options: EnvironmentOptions
+  package let path: String
+
+  /// A reset transaction's pointer on its way between threads.
+  private struct IdleReader: @unchecked Sendable {  // because: MDB_NOTLS frees a read transaction from its thread; one owner at a time
+    let pointer: OpaquePointer
+  }
+
+  /// Opens the environment in directory `path`, which must exist.
+  /// - Throws: ``LMDBError/alreadyOpen``, or what LMDB says. Nothing stays open then.
+  package init(path: String, options: EnvironmentOptions = EnvironmentOptions()) throws(LMDBError) {
+    (environment, identity) = try OpenFiles.withReservation(path: path + "/data.mdb") { () throws(LMDBError) in
+      try Self.open(path: path, options: options)
+    }
+    self.path = path
+    self.options = options
+    processID = getpid()
+    clearStaleReaders()
+  }
+
+  deinit {
+    // In a forked child the environment is the parent's: closing it would release the parent's reader slots.
+    guard getpid() == processID else { return }
+    OpenFiles.release(identity) {
+      for reader in idleReaders.withLock({ $0 }) { mdb_txn_abort(reader.pointer) }
+      mdb_env_close(environment)
+    }
+  }
+
+  private static func open(
+    path: String, options: EnvironmentOptions
+  ) throws(LMDBError) -> (OpaquePointer, descriptor: Int32) {
+    var pointer: OpaquePointer?
+    try check(mdb_env_create(&pointer))
+    guard let pointer else { throw .noMemory }
+    do throws(LMDBError) {
+      try check(mdb_env_set_mapsize(pointer, options.mapByteCount))
+      try check(mdb_env_set_maxdbs(pointer, UInt32(options.tableLimit)))
+      try check(mdb_env_set_maxreaders(pointer, UInt32(options.readerLimit)))
+      var flags = UInt32(MDB_NOTLS) | UInt32(MDB_NORDAHEAD)
+      if options.isReadOnly { flags |= UInt32(MDB_RDONLY) }
+      if options.durability == .lastCommitAtRisk { flags |= UInt32(MDB_NOMETASYNC) }
+      try check(mdb_env_open(pointer, path, flags, mode_t(options.fileMode)))
+      var descriptor: Int32 = -1
+      try check(mdb_env_get_fd(pointer, &descriptor))
+      return (pointer, descriptor)
+    } catch {
+      mdb_env_close(pointer)
+      throw error
+    }
+  }
+
+  // MARK: Transactions
+
+  /// Runs `body` on a snapshot. Keep it short, and call nothing in it that is not this library's own.
+  @available(*, noasync, message: "transactions belong to one thread")
+  package func read<R, E: LMDBErrorConvertible>(
+    _ body: (borrowing ReadTransaction) throws(E) -> R
+  ) throws(E) -> R {
+    try requireOwnProcess(E.self)
+    let pointer = try enter(E.self, begin: beginReading)
+    defer {
+      mdb_txn_reset(pointer)
+      idleReaders.withLock { $0.append(IdleReader(pointer: pointer)) }
+      gate.leave()
+    }
+    return try body(ReadTransaction(pointer: pointer))
+  }
+
+  /// Runs `body` as the one writer of all processes and commits where it returns. Where it throws, nothing was done.
+  @available(*, noasync, message: "a write transaction must end on the thread that it began on")
+  package func write<R, E: LMDBErrorConvertible>(
+    _ body: (inout WriteTransaction) throws(E) -> R
+  ) throws(E) -> R {
+    try requireOwnProcess(E.self)
+    let pointer = try enter(E.self) {
+      var pointer: OpaquePointer?
+      let code = mdb_txn_begin(environment, nil, 0, &pointer)
+      return (code, pointer)
+    }
+    defer { gate.leave() }
+    var transaction = WriteTransaction(pointer: pointer)
+    let result: R
+    do throws(E) {
+      result = try body(&transaction)
+    } catch {
+      mdb_txn_abort(pointer)
+      throw error
+    }
+    let code = mdb_txn_commit(pointer)
+    if code != MDB_SUCCESS { throw E(LMDBError(code: code)) }
+    return result
+  }
+
+  /// Opens tables in a snapshot that is committed, so that their handles stay. Once, before the environment is shared.
+  package func openTables<R, E: LMDBErrorConvertible>(
+    _ body: (borrowing ReadTransaction) throws(E) -> R
+  ) throws(E) -> R {
+    let pointer = try enter(E.self) {
+      var pointer: OpaquePointer?
+      let code = mdb_txn_begin(environment, nil, UInt32(MDB_RDONLY), &pointer)
+      return (code, pointer)
+    }
+    defer { gate.leave() }
+    let result: R
+    do throws(E) {
+      result = try body(ReadTransaction(pointer: pointer))
+    } catch {
+      mdb_txn_abort(pointer)
+      throw error
+    }
+    let code = mdb_txn_commit(pointer)
+    if code != MDB_SUCCESS { throw E(LMDBError(code: code)) }
+    return result
+  }
+
+  /// Begins a transaction inside the gate. Another process may have let the file grow past our map: then the map is adopted
+  /// as soon as no transaction of this process is live.
+  private func enter<E: LMDBErrorConvertible>(
+    _: E.Type, begin: () -> (code: Int32, pointer: OpaquePointer?)
+  ) throws(E) -> OpaquePointer {
+    var hasCleared = false
+    while true {
+      gate.enter()
+      let (code, pointer) = begin()
+      if code == MDB_SUCCESS, let pointer { return pointer }
+      gate.leave()
+      switch code {
+      case MDB_MAP_RESIZED:
+        let adopted = gate.whileNoneIsLive { mdb_env_set_mapsize(environment, 0) }
+        if adopted != MDB_SUCCESS { throw E(LMDBError(code: adopted)) }
+      case MDB_READERS_FULL where !hasCleared:
+        clearStaleReaders()
+        hasCleared = true
+      default:
+        throw E(LMDBError(code: code))
+      }
+    }
+  }
+
+  private func beginReading() -> (code: Int32, pointer: OpaquePointer?) {
+    if let idle = idleReaders.withLock({ $0.popLast() }) {
+      let code = mdb_txn_renew(idle.pointer)
+      if code == MDB_SUCCESS { return (code, idle.pointer) }
+      mdb_txn_abort(idle.pointer)
+      return (code, nil)
+    }
+    var pointer: OpaquePointer?
+    let code = mdb_txn_begin(environment, nil, UInt32(MDB_RDONLY), &pointer)
+    return (code, pointer)
+  }
+
+  private func requireOwnProcess<E: LMDBErrorConvertible>(_: E.Type) throws(E) {
+    if getpid() != processID { throw E(.forked) }
+  }
+
+  // MARK: Facts and upkeep
+
+  /// Frees reader slots of processes that died; the pages that they pinned become usable again.
+  @discardableResult
+  package func clearStaleReaders() -> Int {
+    guard getpid() == processID else { return 0 }
+    var dead: Int32 = 0
+    return mdb_reader_check(environment, &dead) == MDB_SUCCESS ? Int(dead) : 0
+  }
+
+  package func info() throws(LMDBError) -> EnvironmentInfo {
+    guard getpid() == processID else { throw .forked }
+    var raw = MDB_envinfo()
+    try check(mdb_env_info(environment, &raw))
+    var statistics = MDB_stat()
+    try check(mdb_env_stat(environment, &statistics))
+    return EnvironmentInfo(
+      mapByteCount: raw.me_mapsize, pageCount: raw.me_last_pgno + 1, pageByteCount: Int(statistics.ms_psize),
+      lastTransaction: UInt64(raw.me_last_txnid), readerSlotCount: Int(raw.me_numreaders),
+      readerSlotLimit: Int(raw.me_maxreaders))
+  }
+
+  /// The longest key that LMDB takes, in bytes.
+  package var keyByteLimit: Int { Int(mdb_env_get_maxkeysize(environment)) }
+
+  /// Bytes of the data file.
+  package func fileByteCount() throws(LMDBError) -> Int {
+    var descriptor: Int32 = -1
+    try check(mdb_env_get_fd(environment, &descriptor))
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw LMDBError(code: errno) }
+    return Int(status.st_size)
+  }
+
+  /// Bytes that the file system still has for this user.
+  package func freeDiskByteCount() -> Int? {
+    var status = statvfs()
+    guard statvfs(path, &status) == 0 else { return nil }
+    let (bytes, overflow) = UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize))
+    return overflow ? Int.max : Int(clamping: bytes)
+  }
+
+  /// Copies the environment as it is now to a new directory `path`, leaving out free pages where `compacting`.
+  package func copy(to path: String, compacting: Bool) throws(LMDBError) {
+    guard getpid() == processID else { throw .forked }
+    try check(mdb_env_copy2(environment, path, compacting ? UInt32(MDB_CP_COMPACT) : 0))
+  }
+
+  /// Asks the operating system to read `bytes`, which lie in the map, ahead of their use. A hint: errors mean nothing.
+  package static func willNeed(_ bytes: UnsafeRawBufferPointer) {
+    guard let (start, count) = pageRange(of: bytes) else { return }
+    madvise(UnsafeMutableRawPointer(mutating: start), count, MADV_WILLNEED)
+  }
+
+  private static func pageRange(of bytes: UnsafeRawBufferPointer) -> (UnsafeRawPointer, Int)? {
+    guard let base = bytes.baseAddress, bytes.count > 0 else { return nil }
+    let mask = UInt(getpagesize()) - 1
+    let lead = Int(UInt(bitPattern: base) & mask)
+    return (base - lead, bytes.count + lead)
+  }
+}
+
+extension Environment {
+  /// Before `runs` are read through: where the first is not in memory, all are asked for at one time, since without LMDB's
+  /// readahead each page would be a read of its own.
+  package static func readAhead(_ runs: [UnsafeRawBufferPointer]) {
+    guard let first = runs.first, !isResident(first) else { return }
+    for run in runs { willNeed(run) }
+  }
+
+  /// Whether the first page of `bytes` is in memory.
+  private static func isResident(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    guard let (start, _) = pageRange(of: bytes) else { return true }
+    #if canImport(Darwin)
+      var state: CChar = 0
+    #else
+      var state: UInt8 = 0
+    #endif
+    guard mincore(UnsafeMutableRawPointer(mutating: start), 1, &state) == 0 else { return true }
+    return state & 1 == 1
+  }
+}
