@@ -1,3 +1,5 @@
+import KVMemoryTier
+
 /// What a pager is allowed to use.
 package struct PagerConfiguration: Sendable {
   /// Bytes of decoded frames in RAM at most.
@@ -6,10 +8,26 @@ package struct PagerConfiguration: Sendable {
   package var writeBatchBytes: Int
   /// Threads that load blocks besides the caller's own.
   package var loadThreadCount: Int
+  /// What leaves RAM first.
+  package var eviction: EvictionChoice
+  /// Dirty blocks that nothing else moves are written back after so long, so that a crash costs little of the cache.
+  package var idleWriteBackMilliseconds: Int
+  /// A block's last use is told to the disk tier at most so often.
+  package var touchIntervalMicroseconds: UInt64
 
-  package init(memoryBudgetBytes: Int, writeBatchBytes: Int = 64 << 20, loadThreadCount: Int = 2) {
+  package init(
+    memoryBudgetBytes: Int, writeBatchBytes: Int = 64 << 20, loadThreadCount: Int = 2,
+    eviction: EvictionChoice = .tailFirstLRU, idleWriteBackMilliseconds: Int = 1000,
+    touchIntervalMicroseconds: UInt64 = 1_000_000
+  ) {
     self.memoryBudgetBytes = memoryBudgetBytes
     self.writeBatchBytes = writeBatchBytes
     self.loadThreadCount = loadThreadCount
+    self.eviction = eviction
+    self.idleWriteBackMilliseconds = idleWriteBackMilliseconds
+    self.touchIntervalMicroseconds = touchIntervalMicroseconds
   }
+
+  /// Dirty bytes from which the writer starts by itself: a batch, or half of a small budget, so that filling goes on meanwhile.
+  var writeBackThresholdBytes: Int { min(writeBatchBytes, max(1, memoryBudgetBytes / 2)) }
 }

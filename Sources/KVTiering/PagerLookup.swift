@@ -1,0 +1,114 @@
+import KVBlocks
+import KVMemoryTier
+
+/// How much of a chain can be had.
+package struct PrefixCount: Hashable, Sendable {
+  /// Leading blocks that are in RAM or on disk.
+  package var blockCount: Int
+  /// How many of them are in RAM.
+  package var memoryBlockCount: Int
+
+  package init(blockCount: Int, memoryBlockCount: Int) {
+    self.blockCount = blockCount
+    self.memoryBlockCount = memoryBlockCount
+  }
+}
+
+/// What can be had, without moving anything.
+extension Pager {
+  /// The leading blocks of a chain (root first) that are available. Counts as a use of them.
+  package func availablePrefix(of hashes: [BlockHash], in space: SpaceID) throws(StoreError) -> PrefixCount {
+    let (resident, stored) = try state.withLock { state throws(StoreError) -> (Int, Int) in
+      try state.checkOpen()
+      return state.residentPrefix(of: hashes, in: space)
+    }
+    var available = resident
+    if resident < hashes.count {
+      available = max(resident, try cold.storedPrefixCount(of: hashes, in: space, known: stored))
+    }
+    return state.withLock { state in
+      let count = state.extendPrefix(of: hashes, in: space, from: available)
+      state.touch(hashes[..<count.blockCount], in: space, usesFrames: true)
+      return count
+    }
+  }
+
+  /// The child of `parent` that begins with the most of `tokens` (at least one): where a prefix ends inside a block, its first
+  /// `tokenCount` rows can still be used. Only children with the extra keys `encodedExtra` count (canonical CBOR; null: none).
+  package func partialMatch(
+    after parent: BlockHash, tokens: ArraySlice<Token>, in space: SpaceID, encodedExtra: [UInt8] = [0xf6]
+  ) throws(StoreError) -> (key: BlockKey, tokenCount: Int)? {
+    guard !tokens.isEmpty else { return nil }
+    let parentKey = BlockKey(space: space, hash: parent)
+    var best: (key: BlockKey, tokenCount: Int)?
+    let resident = try state.withLock { state throws(StoreError) -> [BlockDescriptor] in
+      try state.checkOpen()
+      return state.pool.children(of: parentKey).compactMap { state.pool.contents(of: $0)?.descriptor }
+    }
+    for child in resident where child.encodedExtra == encodedExtra {
+      let count = Self.sharedCount(child.tokens, tokens)
+      if count > best?.tokenCount ?? 0 { best = (child.key, count) }
+    }
+    if best?.tokenCount == tokens.count { return best }
+    let stored = try cold.children(of: parent, in: space)
+    let damaged = state.withLock { $0.damagedKeys }
+    for child in stored {
+      let key = BlockKey(space: space, hash: child.hash)
+      let count = Self.sharedCount(child.tokens, tokens)
+      guard count > best?.tokenCount ?? 0, !damaged.contains(key) else { continue }
+      // The hash tells whether the child was computed with the same extra keys.
+      guard ChainHash.hash(parent: parent, tokens: child.tokens, encodedExtra: encodedExtra) == child.hash else { continue }
+      best = (key, count)
+    }
+    return best
+  }
+
+  private static func sharedCount(_ a: [Token], _ b: ArraySlice<Token>) -> Int {
+    var count = 0
+    for (x, y) in zip(a, b) {
+      guard x == y else { break }
+      count += 1
+    }
+    return count
+  }
+
+  /// Whether a block is in RAM or, as far as is known, whole on disk.
+  package func isAvailable(_ key: BlockKey) throws(StoreError) -> Bool {
+    let known = try state.withLock { state throws(StoreError) -> Bool? in
+      try state.checkOpen()
+      if state.pool.find(key) != nil { return true }
+      return state.damagedKeys.contains(key) ? false : nil
+    }
+    if let known { return known }
+    return try cold.contains(key)
+  }
+}
+
+extension PagerState {
+  /// The leading blocks that are in the table, and how many of them are stored too: below an unstored one the disk is not asked.
+  func residentPrefix(of hashes: [BlockHash], in space: SpaceID) -> (resident: Int, stored: Int) {
+    var resident = 0
+    var stored = 0
+    for hash in hashes {
+      guard let frame = pool.find(BlockKey(space: space, hash: hash)) else { break }
+      if stored == resident, pool[frame].isStored { stored += 1 }
+      resident += 1
+    }
+    return (resident, stored)
+  }
+
+  /// From `available` blocks on: cuts at one that is damaged on disk and not in RAM, goes on over those in RAM only.
+  func extendPrefix(of hashes: [BlockHash], in space: SpaceID, from available: Int) -> PrefixCount {
+    var count = PrefixCount(blockCount: 0, memoryBlockCount: 0)
+    for (index, hash) in hashes.enumerated() {
+      let key = BlockKey(space: space, hash: hash)
+      if let frame = pool.find(key) {
+        if pool[frame].isReadable { count.memoryBlockCount += 1 }
+      } else if index >= available || (!damagedKeys.isEmpty && damagedKeys.contains(key)) {
+        break
+      }
+      count.blockCount += 1
+    }
+    return count
+  }
+}
