@@ -1,0 +1,2 @@
+// The words (Token, BlockLayout, ModelFingerprint, StoreError, ...) come with the façade.
+@_exported import KVBlocks

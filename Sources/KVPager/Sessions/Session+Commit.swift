@@ -1,0 +1,80 @@
+import KVTiering
+
+extension Session {
+  /// Makes the session survive: returns when its blocks and its record are in a synced transaction.
+  ///
+  /// Sessions that commit at the same time share one transaction. A commit that changes nothing still writes the record.
+  /// - Throws: `conflict` where another process committed the name since, `alreadyExists` for a new session whose name was
+  ///   taken meanwhile, `quotaFull`, `diskFull`, `blockLost`. The session stays as it was and may be committed again.
+  public func commit() throws(StoreError) {
+    try gate.enter { () throws(StoreError) in try commitLocked() }
+  }
+
+  private func commitLocked() throws(StoreError) {
+    try space.store.checkWritable()
+    try sealOpenTail(sharing: .byIdentity)
+    let (record, checkpoint, revision) = state.withLock { ($0.record(space: space.id), $0.checkpoint, $0.revision) }
+    let started = ContinuousClock.now
+    let committed = try pager.commit(
+      .put(record, checkpoint: checkpoint, condition: revision.map { .revision($0) } ?? .absent),
+      requiring: keys(record.blocks))
+    state.withLock {
+      $0.revision = committed
+      $0.checkpoint = .keep
+      $0.updatedMicroseconds = WallClock.nowMicroseconds()
+    }
+    space.store.instruments.committed(after: ContinuousClock.now - started)
+  }
+
+  /// Gives the session an opaque engine state that cannot be cut at a token (recurrent, sliding-window), or takes it away with
+  /// nil. Stored with the next commit.
+  public func setCheckpoint(_ bytes: [UInt8]?) {
+    state.withLock {
+      $0.checkpoint = bytes.map { .replace($0) } ?? .remove
+      $0.checkpointByteCount = bytes?.count ?? 0
+    }
+  }
+
+  /// The checkpoint, nil for none.
+  public func checkpoint() throws(StoreError) -> [UInt8]? {
+    try space.store.checkUsable()
+    let (change, isCommitted, name) = state.withLock { ($0.checkpoint, $0.revision != nil, $0.name) }
+    switch change {
+    case .replace(let bytes): return bytes
+    case .remove: return nil
+    case .keep: return isCommitted ? try space.store.disk.checkpoint(space: space.id, name: name) : nil
+    }
+  }
+
+  /// Bytes of the checkpoint, 0 for none.
+  public var checkpointByteCount: Int { state.withLock { $0.checkpointByteCount } }
+
+  /// Gives the session another name, in the store too where it was committed.
+  /// - Throws: `alreadyExists`, `notFound` where it was deleted meanwhile.
+  public func rename(to name: String) throws(StoreError) {
+    try Self.validate(name: name)
+    try gate.enter { () throws(StoreError) in
+      try space.store.checkWritable()
+      let (old, isCommitted) = state.withLock { ($0.name, $0.revision != nil) }
+      guard name != old else { return }
+      if isCommitted {
+        let revision = try pager.commit(.rename(space: space.id, from: old, to: name), requiring: [])
+        state.withLock { if revision > 0 { $0.revision = revision } }
+      } else if try space.store.disk.session(space: space.id, name: name) != nil {
+        throw StoreError(.alreadyExists, "a session \"\(name)\" exists; choose another name")
+      }
+      state.withLock { $0.name = name }
+    }
+  }
+}
+
+extension SessionState {
+  /// The record of what is sealed. - Precondition: no open tail.
+  func record(space: SpaceID) -> SessionRecord {
+    precondition(open == nil, "an open tail is sealed before the record is written")
+    return SessionRecord(
+      space: space, name: name, revision: revision ?? 0, createdMicroseconds: createdMicroseconds,
+      updatedMicroseconds: updatedMicroseconds, expiresMicroseconds: expiresMicroseconds, tokens: tokens,
+      blocks: table.hashes, metadata: metadata, origin: origin, checkpointByteCount: checkpointByteCount)
+  }
+}

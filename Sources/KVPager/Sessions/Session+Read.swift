@@ -1,0 +1,53 @@
+import KVTiering
+
+extension Session {
+  /// Loads what is on disk and pins the blocks of `tokens` (all by default), whole blocks. The lease counts tokens from the first
+  /// of those blocks.
+  /// - Throws: `poolExhausted` where they do not fit into the RAM budget beside what is pinned already; `blockLost`.
+  public func lease(tokens: Range<Int>? = nil) throws(StoreError) -> BlockLease {
+    let (keys, range) = try sealedRun(tokens)
+    let pinned = try pager.pin(keys, layout: layout)
+    guard pinned.count == keys.count else { throw lost([keys[pinned.count]]) }
+    let first = keys.isEmpty ? 0 : range.lowerBound / layout.blockTokenCount * layout.blockTokenCount
+    return BlockLease(layout: layout, tokenCount: range.upperBound - first, pinned: pinned)
+  }
+
+  /// Copies the rows of one plane over `tokens` (all by default) into the caller's memory, token-major. Blocks on disk are
+  /// decoded straight into it and need no frame.
+  /// - Precondition: `destination` has `tokens.count * rowByteCount` bytes.
+  /// - Throws: `blockLost`.
+  public func gather(
+    plane: Int, tokens: Range<Int>? = nil, into destination: UnsafeMutableRawBufferPointer
+  ) throws(StoreError) {
+    try sealForReading()
+    let (hashes, count) = state.withLock { ($0.table.hashes, $0.table.tokenCount) }
+    let range = tokens ?? 0..<count
+    precondition(range.lowerBound >= 0 && range.upperBound <= count, "tokens \(range) of \(count)")
+    let keys = keys(hashes)
+    let copied = try space.gather(plane: plane, tokens: range, of: keys, into: destination)
+    guard copied == range.count else { throw lost([keys[(range.lowerBound + copied) / layout.blockTokenCount]]) }
+  }
+
+  /// Starts loading the blocks of `tokens` (all by default) into free frames, without waiting and without pinning.
+  public func prefetch(tokens: Range<Int>? = nil) throws(StoreError) {
+    pager.prefetch(try sealedRun(tokens).keys, layout: layout)
+  }
+
+  /// The keys of the blocks that hold `tokens`, everything sealed.
+  private func sealedRun(_ tokens: Range<Int>?) throws(StoreError) -> (keys: [BlockKey], tokens: Range<Int>) {
+    try sealForReading()
+    let (hashes, count) = state.withLock { ($0.table.hashes, $0.table.tokenCount) }
+    let range = tokens ?? 0..<count
+    precondition(range.lowerBound >= 0 && range.upperBound <= count, "tokens \(range) of \(count)")
+    guard !range.isEmpty else { return ([], range) }
+    let blockTokenCount = layout.blockTokenCount
+    let last = (range.upperBound + blockTokenCount - 1) / blockTokenCount
+    return (keys(hashes[range.lowerBound / blockTokenCount..<last]), range)
+  }
+
+  private func sealForReading() throws(StoreError) {
+    try space.store.checkUsable()
+    guard state.withLock({ $0.open != nil }) else { return }
+    try gate.enter { () throws(StoreError) in try sealOpenTail(sharing: .byIdentity) }
+  }
+}

@@ -1,0 +1,51 @@
+import KVTiering
+
+// Invariants:
+// - `table` covers `tokens[..<table.tokenCount]`; `open` holds the rows of the last block's tokens that are not sealed.
+// - Without an open tail, `table.tokenCount == tokens.count`. With one, `table` holds full blocks only, and the open tail holds
+//   the rows of `tokens[table.tokenCount...]`: at least 1, fewer than a block.
+// - Every hash in `table` is protected in the pager, once a session.
+
+/// What a session knows, changed by one thread at a time (`SerialGate`), read by all under the session's `Mutex`.
+struct SessionState: ~Copyable, Sendable {
+  var name: String
+  var tokens: [Token] = []
+  var table: BlockTable
+  var open: OpenFrame?
+  var metadata: [String: String] = [:]
+  var expiresMicroseconds: UInt64?
+  var origin: [UInt8] = []
+  var checkpoint: SessionOperation.CheckpointChange = .keep
+  var checkpointByteCount = 0
+  var createdMicroseconds: UInt64 = 0
+  var updatedMicroseconds: UInt64 = 0
+  /// The committed record's revision; nil before the first commit.
+  var revision: UInt64?
+
+  init(name: String, blockTokenCount: Int) {
+    self.name = name
+    table = BlockTable(blockTokenCount: blockTokenCount)
+  }
+
+  init(record: SessionRecord, blockTokenCount: Int) {
+    name = record.name
+    tokens = record.tokens
+    table = BlockTable(blockTokenCount: blockTokenCount, hashes: record.blocks, tokenCount: record.tokens.count)
+    metadata = record.metadata
+    expiresMicroseconds = record.expiresMicroseconds
+    origin = record.origin
+    checkpointByteCount = record.checkpointByteCount
+    createdMicroseconds = record.createdMicroseconds
+    updatedMicroseconds = record.updatedMicroseconds
+    revision = record.revision
+  }
+
+  func assertInvariants() {
+    if open == nil {
+      precondition(table.tokenCount == tokens.count, "sealed blocks cover all tokens")
+    } else {
+      precondition(table.tailTokenCount == 0, "an open tail follows full blocks")
+      precondition((1..<table.blockTokenCount).contains(tokens.count - table.tokenCount), "an open tail holds a part")
+    }
+  }
+}
