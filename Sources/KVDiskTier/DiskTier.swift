@@ -52,7 +52,7 @@ package final class DiskTier: Sendable {
 
   /// The check of the file's size and tree pages that keeps a damaged file from LMDB.
   private static func guardFile(path: String) throws(StoreError) {
-    // Filled in with LMDBFileGuard.check(path:).
+    try LMDBFileGuard.check(path: path)
   }
 
   private static func readHeader(
@@ -66,6 +66,9 @@ package final class DiskTier: Sendable {
     }
     return try StoreHeader.decode(bytes, path: path)
   }
+
+  /// Closes the files once no transaction is under way; every later call throws `closed`.
+  package func close() { environment.close() }
 
   // MARK: Spaces
 

@@ -26,6 +26,8 @@ extension StoreError: LMDBErrorConvertible {
       self.init(.busy, "the store is open already in this process: share that one", cause: nil)
     case .forked:
       self.init(.forked, "the store was opened before fork(): open it anew in the child process", cause: nil)
+    case .closed:
+      self.init(.closed, "the store was closed: open it again", cause: nil)
     case .noMemory:
       self.init(
         .inputOutput, "the address space has no room for the store's map: open it with a smaller one, or raise `ulimit -v`",

@@ -43,7 +43,8 @@ extension Store {
   }
 
   private func cacheSpace(holdingSession name: String) throws(StoreError) -> CacheSpace {
-    let holders = try sessions().filter { $0.name == name }
+    try checkUsable()
+    let holders = try disk.sessionSummaries().filter { $0.name == name }
     guard let holder = holders.first else { throw StoreError(.notFound, "no session \"\(name)\" in \(path)") }
     guard holders.count == 1 else {
       throw .invalidArgument(
@@ -72,6 +73,16 @@ extension Store {
       expiredSessionCount: report.expiredSessionCount, deletedBlockCount: report.deletedBlockCount,
       freedBytes: report.freedBytes)
   }
+
+  /// What the store's own consistency check finds wrong, every frame decoded: nothing in a healthy store.
+  package func audit() throws(StoreError) -> [String] {
+    try checkUsable()
+    let disk = disk
+    return try pager.performOnWriter { () throws(StoreError) in try disk.audit(deep: true).map(\.description) }
+  }
+
+  /// Checks what the pager keeps in RAM against itself.
+  package func assertInvariants() { pager.assertInvariants() }
 
   private func checkBudget(_ layout: BlockLayout) throws(StoreError) {
     guard layout.frameByteCount <= configuration.memoryBudgetBytes else {

@@ -105,10 +105,9 @@ public final class Store: Sendable {
 extension DiskTierOptions {
   fileprivate init(_ configuration: StoreConfiguration) {
     self.init(
-      access: configuration.access == .readOnly
-        ? .readOnly : configuration.access == .readWrite ? .readWrite : .readWriteCreating,
-      quotaBytes: configuration.diskQuotaBytes, mapSizeBytes: configuration.mapSizeBytes,
-      syncsMetaPage: configuration.durability == .full)
+      quotaBytes: configuration.diskQuotaBytes, isReadOnly: configuration.access == .readOnly,
+      createsIfMissing: configuration.access == .readWriteCreating, mapByteCount: configuration.mapSizeBytes,
+      durability: configuration.durability == .full ? .full : .lastCommitAtRisk)
   }
 }
 

@@ -11,7 +11,7 @@ import Synchronization
 // - One environment per file and process (OpenFiles); it works only in the process that opened it.
 // - `idleReaders` are read transactions that were reset: they hold a reader slot and no snapshot.
 // - A transaction begins and ends on one thread, inside a scope, between `gate.enter` and `gate.leave`.
-// - `environment` is closed once, in `deinit`, when no scope can be running.
+// - `environment` is closed once, by `close` or `deinit`, when no scope is running; no call passes the gate after that.
 
 /// One LMDB environment: a directory that holds `data.mdb` and `lock.mdb`.
 package final class Environment: @unchecked Sendable {  // because: the pointer never changes, and LMDB's MDB_env is made for sharing
@@ -19,6 +19,7 @@ package final class Environment: @unchecked Sendable {  // because: the pointer 
   private let identity: OpenFiles.Identity
   private let processID: pid_t
   private let gate = MapGate()
+  private let isClosed = Atomic(false)
   private let idleReaders = Mutex<[IdleReader]>([])
   package let options: EnvironmentOptions
   package let path: String
@@ -40,12 +41,18 @@ package final class Environment: @unchecked Sendable {  // because: the pointer 
     clearStaleReaders()
   }
 
-  deinit {
+  deinit { close() }
+
+  /// Waits for transactions under way and closes the files; every later call throws ``LMDBError/closed``. Closing twice is allowed.
+  package func close() {
     // In a forked child the environment is the parent's: closing it would release the parent's reader slots.
     guard getpid() == processID else { return }
-    OpenFiles.release(identity) {
-      for reader in idleReaders.withLock({ $0 }) { mdb_txn_abort(reader.pointer) }
-      mdb_env_close(environment)
+    gate.whileNoneIsLive {
+      guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
+      OpenFiles.release(identity) {
+        for reader in idleReaders.withLock({ $0 }) { mdb_txn_abort(reader.pointer) }
+        mdb_env_close(environment)
+      }
     }
   }
 
@@ -144,6 +151,10 @@ package final class Environment: @unchecked Sendable {  // because: the pointer 
     var hasCleared = false
     while true {
       gate.enter()
+      guard !isClosed.load(ordering: .acquiring) else {
+        gate.leave()
+        throw E(.closed)
+      }
       let (code, pointer) = begin()
       if code == MDB_SUCCESS, let pointer { return pointer }
       gate.leave()
@@ -176,18 +187,28 @@ package final class Environment: @unchecked Sendable {  // because: the pointer 
     if getpid() != processID { throw E(.forked) }
   }
 
+  /// Inside the gate.
+  private func requireOpen() throws(LMDBError) {
+    guard getpid() == processID else { throw .forked }
+    guard !isClosed.load(ordering: .acquiring) else { throw .closed }
+  }
+
   // MARK: Facts and upkeep
 
   /// Frees reader slots of processes that died; the pages that they pinned become usable again.
   @discardableResult
   package func clearStaleReaders() -> Int {
-    guard getpid() == processID else { return 0 }
+    gate.enter()
+    defer { gate.leave() }
+    guard getpid() == processID, !isClosed.load(ordering: .acquiring) else { return 0 }
     var dead: Int32 = 0
     return mdb_reader_check(environment, &dead) == MDB_SUCCESS ? Int(dead) : 0
   }
 
   package func info() throws(LMDBError) -> EnvironmentInfo {
-    guard getpid() == processID else { throw .forked }
+    gate.enter()
+    defer { gate.leave() }
+    try requireOpen()
     var raw = MDB_envinfo()
     try check(mdb_env_info(environment, &raw))
     var statistics = MDB_stat()
@@ -199,10 +220,18 @@ package final class Environment: @unchecked Sendable {  // because: the pointer 
   }
 
   /// The longest key that LMDB takes, in bytes.
-  package var keyByteLimit: Int { Int(mdb_env_get_maxkeysize(environment)) }
+  package func keyByteLimit() throws(LMDBError) -> Int {
+    gate.enter()
+    defer { gate.leave() }
+    try requireOpen()
+    return Int(mdb_env_get_maxkeysize(environment))
+  }
 
   /// Bytes of the data file.
   package func fileByteCount() throws(LMDBError) -> Int {
+    gate.enter()
+    defer { gate.leave() }
+    try requireOpen()
     var descriptor: Int32 = -1
     try check(mdb_env_get_fd(environment, &descriptor))
     var status = stat()
@@ -220,7 +249,9 @@ package final class Environment: @unchecked Sendable {  // because: the pointer 
 
   /// Copies the environment as it is now to a new directory `path`, leaving out free pages where `compacting`.
   package func copy(to path: String, compacting: Bool) throws(LMDBError) {
-    guard getpid() == processID else { throw .forked }
+    gate.enter()
+    defer { gate.leave() }
+    try requireOpen()
     try check(mdb_env_copy2(environment, path, compacting ? UInt32(MDB_CP_COMPACT) : 0))
   }
 

@@ -41,6 +41,8 @@ package struct LMDBError: Error, Hashable, Sendable, CustomStringConvertible {
   package static let alreadyOpen = LMDBError(code: EBUSY)
   /// This process is a fork()ed child of the one that opened the environment.
   package static let forked = LMDBError(code: ECHILD)
+  /// The environment was closed.
+  package static let closed = LMDBError(code: EBADF)
 }
 
 /// An error type that can carry an ``LMDBError``: scoped calls throw their body's error type, and LMDB's own errors arrive as

@@ -6,7 +6,10 @@ extension Session {
   /// - Throws: `poolExhausted` where they do not fit into the RAM budget beside what is pinned already; `blockLost`.
   public func lease(tokens: Range<Int>? = nil) throws(StoreError) -> BlockLease {
     let (keys, range) = try sealedRun(tokens)
-    let pinned = try pager.pin(keys, layout: layout)
+    var pinned = try pager.pin(keys, layout: layout)
+    if pinned.count == keys.count - 1, let standIn = try tailStandIn(for: keys[pinned.count]) {
+      pinned = try pager.pin(keys.dropLast() + [standIn], layout: layout)
+    }
     guard pinned.count == keys.count else { throw lost([keys[pinned.count]]) }
     let first = keys.isEmpty ? 0 : range.lowerBound / layout.blockTokenCount * layout.blockTokenCount
     return BlockLease(layout: layout, tokenCount: range.upperBound - first, pinned: pinned)
@@ -23,9 +26,32 @@ extension Session {
     let (hashes, count) = state.withLock { ($0.table.hashes, $0.table.tokenCount) }
     let range = tokens ?? 0..<count
     precondition(range.lowerBound >= 0 && range.upperBound <= count, "tokens \(range) of \(count)")
-    let keys = keys(hashes)
-    let copied = try space.gather(plane: plane, tokens: range, of: keys, into: destination)
+    var keys = keys(hashes)
+    var copied = try space.gather(plane: plane, tokens: range, of: keys, into: destination)
+    if copied < range.count {
+      let missing = (range.lowerBound + copied) / layout.blockTokenCount
+      if let standIn = try tailStandIn(for: keys[missing]) {
+        keys[missing] = standIn
+        let rest = UnsafeMutableRawBufferPointer(
+          rebasing: destination[(copied * layout.planes[plane].rowByteCount)...])
+        copied += try space.gather(
+          plane: plane, tokens: range.lowerBound + copied..<range.upperBound, of: keys, into: rest)
+      }
+    }
     guard copied == range.count else { throw lost([keys[(range.lowerBound + copied) / layout.blockTokenCount]]) }
+  }
+
+  /// A block that begins with this session's tail, where the tail itself is gone: whoever committed the session since, in
+  /// another process, put a longer block in its place, and its first rows are the tail's.
+  private func tailStandIn(for key: BlockKey) throws(StoreError) -> BlockKey? {
+    let (table, tokens, root) = state.withLock { ($0.table, $0.tokens, space.root) }
+    guard table.tailTokenCount > 0, table.hashes.last == key.hash else { return nil }
+    let tail = tokens[table.tokenRange(ofBlock: table.blockCount - 1)]
+    let parent = table.blockCount > 1 ? table.hashes[table.blockCount - 2] : root
+    guard let match = try pager.partialMatch(after: parent, tokens: tail, in: space.id),
+      match.tokenCount == tail.count, match.key != key
+    else { return nil }
+    return match.key
   }
 
   /// Starts loading the blocks of `tokens` (all by default) into free frames, without waiting and without pinning.

@@ -1,0 +1,55 @@
+import KVDiskTier
+import KVTiering
+
+extension Store {
+  /// What the store holds and what it did since it was opened. Reads every block's record once; hands the figures to the metrics
+  /// backend too.
+  public func statistics() throws(StoreError) -> StoreStatistics {
+    try checkUsable()
+    let result = StoreStatistics(memory: memoryStatistics, disk: StoreStatistics.Disk(try disk.statistics()))
+    instruments.record(result.memory)
+    return result
+  }
+
+  /// The memory tier's part of ``statistics()``: counters only, nothing is read.
+  public var memoryStatistics: StoreStatistics.Memory {
+    StoreStatistics.Memory(pager.statistics, budgetBytes: configuration.memoryBudgetBytes)
+  }
+}
+
+extension StoreStatistics.Memory {
+  init(_ pager: PagerStatistics, budgetBytes: Int) {
+    self.init()
+    self.budgetBytes = budgetBytes
+    allocatedBytes = pager.allocatedBytes
+    peakBytes = pager.peakBytes
+    frameCount = pager.framesAllocated
+    pinnedFrameCount = pager.pinnedBlocks
+    dirtyFrameCount = pager.dirtyBlocks
+    memoryHitCount = Int(pager.memoryHits)
+    diskHitCount = Int(pager.diskHits)
+    missCount = Int(pager.misses)
+    loadCount = Int(pager.loads)
+    joinedLoadCount = Int(pager.loadsJoined)
+    evictionCount = Int(pager.evictions)
+    writtenBackBlockCount = Int(pager.writeBacks)
+    transactionCount = Int(pager.batches)
+    damagedBlockCount = Int(pager.damaged)
+    droppedBlockCount = Int(pager.dropped)
+  }
+}
+
+extension StoreStatistics.Disk {
+  init(_ disk: DiskStatistics) {
+    self.init()
+    sessionCount = disk.total.sessionCount
+    uniqueBlockCount = disk.total.uniqueCount
+    blockReferenceCount = disk.total.referenceCount
+    logicalBytes = disk.total.logicalPayloadBytes
+    uniqueBytes = disk.total.uniquePayloadBytes
+    compressedBytes = disk.total.frameBytes
+    fileBytes = disk.diskBytes
+    usedBytes = disk.usedBytes
+    quotaBytes = disk.quotaBytes
+  }
+}
