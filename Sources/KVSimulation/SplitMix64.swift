@@ -1,0 +1,19 @@
+/// A small seeded generator: equal seeds, equal workloads, on every platform.
+package struct SplitMix64: RandomNumberGenerator, Sendable {
+  private var state: UInt64
+
+  package init(seed: UInt64) { state = seed }
+
+  package mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+    return z ^ (z >> 31)
+  }
+
+  /// True in `share` of the cases.
+  package mutating func chance(_ share: Double) -> Bool {
+    Double(next() >> 11) < share * Double(1 << 53)
+  }
+}
