@@ -6,7 +6,8 @@ import KVBlocks
 
 /// BlockKey -> FrameIndex, open addressing with linear probing. Keys are digests, so their own words are the hash.
 ///
-/// A cell keeps 32 bits of the hash beside the frame, so that a probe leaves the table for a slot only where they agree.
+/// A cell keeps 32 bits of the hash beside the frame, so that a probe leaves the table for a slot only where they
+/// agree.
 struct BlockIndexTable: ~Copyable {
   private struct Cell: BitwiseCopyable {
     var tag: UInt32

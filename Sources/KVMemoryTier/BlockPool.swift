@@ -1,17 +1,21 @@
 // Invariants:
-// - `allocatedBytes` is the sum of all frames' memory and at most `budgetBytes`; `peakBytes` is its largest value so far.
+// - `allocatedBytes` is the sum of all frames' memory and at most `budgetBytes`; `peakBytes` is its largest value so
+//   far.
 // - Every readable or loading frame is in `table` under its key, exactly once; no other frame is.
-// - `evictableBytes`, `freeBytes`, `dirtyBytes`, `frameCount`, `pinnedCount`, `dirtyCount` are what a walk over the frames finds.
+// - `evictableBytes`, `freeBytes`, `dirtyBytes`, `frameCount`, `pinnedCount`, `dirtyCount` are what a walk over the
+//   frames finds.
 // - A free frame with memory is in `freeBySize`, one without in `vacant`; nobody pins or holds either.
 // - `children` lists just the resident frames that have a descriptor, under their parents.
+import KVBlocks
+
 #if canImport(Darwin)
   import Darwin
 #elseif canImport(Glibc)
   import Glibc
 #endif
-import KVBlocks
 
-/// The memory tier: frames of decoded blocks under one budget in bytes, shared by cache spaces whose frames differ in size.
+/// The memory tier: frames of decoded blocks under one budget in bytes, shared by cache spaces whose frames differ in
+/// size.
 ///
 /// A plain value without a lock of its own; the pager's lock guards it.
 package struct BlockPool: ~Copyable {

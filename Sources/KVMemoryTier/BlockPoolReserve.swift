@@ -1,9 +1,10 @@
+import KVBlocks
+
 #if canImport(Darwin)
   import Darwin
 #elseif canImport(Glibc)
   import Glibc
 #endif
-import KVBlocks
 
 extension BlockPool {
   package static let memoryAlignmentByteCount = 4096

@@ -1,7 +1,7 @@
 /// Which resident block leaves RAM next. One policy per file.
 ///
-/// The pool tells a policy of every block's life; the policy keeps the order. All calls come under the pager's lock, with
-/// chains told deepest block first, so that a policy which orders by time evicts leaves before their parents.
+/// The pool tells a policy of every block's life; the policy keeps the order. All calls come under the pager's lock,
+/// with chains told deepest block first, so that a policy which orders by time evicts leaves before their parents.
 package protocol EvictionPolicy: AnyObject, Sendable {
   /// Frames up to this many exist from now on.
   func grow(toFrameCount count: Int)

@@ -1,7 +1,8 @@
 // Invariants:
 // - `list` holds the resident, unpinned frames, most recently used first; a pinned frame is in use and in no list.
 
-/// Least recently used first. Since a chain's deeper blocks are told first, they are older: leaves go before their parents.
+/// Least recently used first. Since a chain's deeper blocks are told first, they are older: leaves go before their
+/// parents.
 package final class TailFirstLRU: EvictionPolicy {
   private nonisolated(unsafe) var list = FrameList()  // because: every call comes under the pager's lock
 

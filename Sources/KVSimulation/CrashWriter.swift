@@ -24,8 +24,8 @@ package struct CrashWriter {
 
   /// A few system prompts, then the session's own tokens.
   package static func tokens(of name: String, count: Int) -> [Token] {
-    let seed = name.utf8.reduce(UInt64(17)) { SeededRandom.mix($0 ^ UInt64($1)) }
-    var own = SeededRandom(seed: seed)
+    let seed = name.utf8.reduce(UInt64(17)) { SplitMix64.mix($0 ^ UInt64($1)) }
+    var own = SplitMix64(seed: seed)
     return (0..<count).map { position in
       position < 50 ? Token(position) + Token(seed % 3) * 1000 : Token.random(in: 0..<30_000, using: &own)
     }
@@ -34,7 +34,7 @@ package struct CrashWriter {
   /// Never returns, except by an error.
   package func run(seed: UInt64) throws {
     let log = open(logPath, O_WRONLY | O_CREAT | O_APPEND, 0o644)
-    var random = SeededRandom(seed: seed)
+    var random = SplitMix64(seed: seed)
     let store = try rig.open(blocks: 6)
     let space = try rig.space(store)
     var number = 0

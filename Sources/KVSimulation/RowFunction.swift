@@ -11,7 +11,7 @@ package struct RowFunction: Sendable {
   package func states(of tokens: [Token]) -> [UInt64] {
     var state: UInt64 = 0x6b76_7061_6765_7221
     return tokens.map { token in
-      state = SeededRandom.mix(state ^ UInt64(UInt32(bitPattern: token)))
+      state = SplitMix64.mix(state ^ UInt64(UInt32(bitPattern: token)))
       return state
     }
   }
@@ -21,7 +21,7 @@ package struct RowFunction: Sendable {
     let rowByteCount = layout.planes[plane].rowByteCount
     precondition(rows.count == rowByteCount * states.count, "rows and states disagree")
     for (row, state) in states.enumerated() {
-      var random = SeededRandom(seed: state ^ UInt64(plane) &* 0x2545_f491_4f6c_dd1d)
+      var random = SplitMix64(seed: state ^ UInt64(plane) &* 0x2545_f491_4f6c_dd1d)
       for byte in 0..<rowByteCount {
         // The high byte varies little, as exponents do: there is something for the codec to find.
         let value = random.next()

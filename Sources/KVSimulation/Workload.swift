@@ -23,12 +23,12 @@ package enum Step: Hashable, Sendable {
 /// Draws steps from a seed. Tokens come from a small alphabet and a few system prompts, so that prefixes are shared, blocks
 /// diverge inside, and names collide.
 package struct Workload {
-  package private(set) var random: SeededRandom
+  package private(set) var random: SplitMix64
   private let prompts: [[Token]]
   private let names = (0..<8).map { "s\($0)" }
 
   package init(seed: UInt64, blockTokenCount: Int) {
-    var random = SeededRandom(seed: seed)
+    var random = SplitMix64(seed: seed)
     prompts = (0..<3).map { prompt in
       let count = blockTokenCount * Int.random(in: 1...4, using: &random) + prompt
       return (0..<count).map { _ in Token.random(in: 0..<50, using: &random) }
@@ -44,7 +44,7 @@ package struct Workload {
 
   private mutating func prompt() -> [Token] {
     let prompt = prompts.randomElement(using: &random) ?? []
-    return random.chance(30) ? Array(prompt.prefix(Int.random(in: 0...prompt.count, using: &random))) : prompt
+    return random.chance(0.3) ? Array(prompt.prefix(Int.random(in: 0...prompt.count, using: &random))) : prompt
   }
 
   package mutating func next() -> Step {
@@ -52,7 +52,7 @@ package struct Workload {
     case 0..<14: .create(name: name(), prefix: prompt())
     case 14..<40: .append(name: name(), tokens: tokens(upTo: 20))
     case 40..<55: .commit(name: name())
-    case 55..<60: .fork(name: name(), newName: name(), tokenCount: random.chance(50) ? nil : Int(random.next() % 40))
+    case 55..<60: .fork(name: name(), newName: name(), tokenCount: random.chance(0.5) ? nil : Int(random.next() % 40))
     case 60..<63: .truncate(name: name(), fraction: Int(random.next() % 101))
     case 63..<65: .rename(name: name(), newName: name())
     case 65..<68: .delete(name: name())

@@ -1,12 +1,13 @@
 import KVBlocks
 
-/// The disk tier as the pager sees it. `KVDiskTier.DiskTier` is the one in service; simulations wrap it to make it fail.
+/// The disk tier as the pager sees it. `KVDiskTier.DiskTier` is the one in service; simulations wrap it to make it
+/// fail.
 ///
-/// Reads may come from any number of threads at once. `commit` and `collectGarbage` come from the pager's writer thread only.
-/// No call keeps a read transaction after it returns.
+/// Reads may come from any number of threads at once. `commit` and `collectGarbage` come from the pager's writer thread
+/// only. No call keeps a read transaction after it returns.
 package protocol ColdTier: Sendable {
-  /// The largest `n` such that `hashes[0..<n]` are all stored, given that the first `known` are. Binary search: a stored
-  /// block's parents are stored.
+  /// The largest `n` such that `hashes[0..<n]` are all stored, given that the first `known` are. Binary search: a
+  /// stored block's parents are stored.
   func storedPrefixCount(of hashes: [BlockHash], in space: SpaceID, known: Int) throws(StoreError) -> Int
   func contains(_ key: BlockKey) throws(StoreError) -> Bool
   func children(of parent: BlockHash, in space: SpaceID) throws(StoreError) -> [StoredChild]
@@ -26,8 +27,8 @@ package protocol ColdTier: Sendable {
   func encode(
     _ descriptor: BlockDescriptor, layout: BlockLayout, frame: UnsafeRawBufferPointer
   ) throws(StoreError) -> EncodedFrame
-  /// One synced transaction. Throws, with nothing done, where the whole batch cannot be committed (`quotaFull`, `diskFull`, ...).
-  /// Blocks for which `isProtected` holds are not deleted for the quota.
+  /// One synced transaction. Throws, with nothing done, where the whole batch cannot be committed (`quotaFull`,
+  /// `diskFull`, ...). Blocks for which `isProtected` holds are not deleted for the quota.
   func commit(
     _ batch: ColdBatch, isProtected: (BlockKey) -> Bool
   ) throws(StoreError) -> ColdCommit

@@ -1,19 +1,21 @@
 // Invariants:
 // - `generation` only grows. Who read a ticket before looking at the guarded state misses no later `advance()`.
-// - An `advance()` that sees no waiter comes before that waiter's look at `generation`, so skipping the broadcast is safe.
+// - An `advance()` that sees no waiter comes before that waiter's look at `generation`, so skipping the broadcast is
+//   safe.
+import Synchronization
+
 #if canImport(Darwin)
   import Darwin
 #elseif canImport(Glibc)
   import Glibc
 #endif
-import Synchronization
 
 /// Sleeping until something has changed, without holding the lock that guards what changes.
 ///
 /// Read `ticket`, look at the state under its own lock, and where it does not suit, `wait(past: ticket)`.
 final class EventCount: Sendable {
-  private nonisolated(unsafe) let mutex: UnsafeMutablePointer<pthread_mutex_t>  // because: a pthread mutex is for threads
-  private nonisolated(unsafe) let condition: UnsafeMutablePointer<pthread_cond_t>  // because: as the mutex
+  private nonisolated(unsafe) let mutex: UnsafeMutablePointer<pthread_mutex_t>  // because: made to be shared
+  private nonisolated(unsafe) let condition: UnsafeMutablePointer<pthread_cond_t>  // because: made to be shared
   private let generation = Atomic<UInt64>(0)
   private let waiterCount = Atomic<Int>(0)
 

@@ -4,7 +4,8 @@
 import KVBlocks
 import Synchronization
 
-/// A few threads for loads and for the codec. Who waits for a job works on it too, so a job never depends on a free thread.
+/// A few threads for loads and for the codec. Who waits for a job works on it too, so a job never depends on a free
+/// thread.
 final class LoadPool: Sendable {
   private final class Job: Sendable {
     let count: Int
@@ -109,7 +110,7 @@ final class LoadPool: Sendable {
 }
 
 /// A reference that keeps nothing alive, for a thread that ends before its object does.
-struct Unowned<Object: AnyObject & Sendable>: @unchecked Sendable {  // because: the object joins the thread before it goes
+struct Unowned<Object: AnyObject & Sendable>: @unchecked Sendable {  // because: the object outlives the thread
   private unowned(unsafe) let reference: Object
 
   init(_ object: Object) { reference = object }

@@ -1,5 +1,6 @@
 // Invariants:
-// - `state` is never locked across I/O, the codec, a wait or a caller's code: plan under the lock, do outside, settle under it.
+// - `state` is never locked across I/O, the codec, a wait or a caller's code: plan under the lock, do outside, settle
+//   under it.
 // - `progress` advances after every change that may give a frame to somebody who waits for one.
 // - Only the writer thread calls the disk tier's `commit`.
 // - The pager's threads keep no reference to it; it ends and joins them before it goes.
@@ -9,8 +10,8 @@ import Synchronization
 
 /// Decides which blocks lie in RAM: looks up, pins, loads, evicts and writes back, over one pool and one disk tier.
 ///
-/// Safe to call from any thread; every call may block, so none belongs on Swift's cooperative pool. After any `StoreError` all
-/// goes on; what was not written stays dirty and is tried again.
+/// Safe to call from any thread; every call may block, so none belongs on Swift's cooperative pool. After any
+/// `StoreError` all goes on; what was not written stays dirty and is tried again.
 package final class Pager: Sendable {
   let configuration: PagerConfiguration
   let cold: any ColdTier
@@ -41,8 +42,8 @@ package final class Pager: Sendable {
 
   // MARK: Protection
 
-  /// Counted. Protected blocks are not deleted by the quota, and dirty ones are never dropped. Protect before sealing or
-  /// looking up what a session will refer to.
+  /// Counted. Protected blocks are not deleted by the quota, and dirty ones are never dropped. Protect before sealing
+  /// or looking up what a session will refer to.
   package func protect(_ keys: [BlockKey]) { state.withLock { $0.protect(keys) } }
 
   package func unprotect(_ keys: [BlockKey]) { state.withLock { $0.unprotect(keys) } }
@@ -53,7 +54,8 @@ package final class Pager: Sendable {
 
   /// Writes back what is dirty and stops the threads; every later call throws `closed`, while leases keep their frames.
   ///
-  /// - Throws: `closed` on a second call; the writer's error where dirty blocks could not be stored. The pager is closed then too.
+  /// - Throws: `closed` on a second call; the writer's error where dirty blocks could not be stored. The pager is
+  ///   closed then too.
   package func close() throws(StoreError) {
     let flush = WriterRequest(.flushAll)
     let hasWriter = writerThread.withLock { $0 != nil }

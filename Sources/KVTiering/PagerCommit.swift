@@ -6,15 +6,16 @@ import Synchronization
 extension Pager {
   private static let commitAttemptLimit = 4
 
-  /// Makes a session operation durable together with the blocks that it refers to: the dirty ones among `blocks` (a session's
-  /// whole chain, root first) and their dirty ancestors go into the same synced transaction; where they exceed a batch, the
-  /// earlier ones go ahead as cache blocks.
+  /// Makes a session operation durable together with the blocks that it refers to: the dirty ones among `blocks` (a
+  /// session's whole chain, root first) and their dirty ancestors go into the same synced transaction; where they
+  /// exceed a batch, the earlier ones go ahead as cache blocks.
   ///
-  /// Blocks that another process deleted from disk are written again from RAM. For one that was loaded, not sealed here,
-  /// `describing` must say what it was computed from.
+  /// Blocks that another process deleted from disk are written again from RAM. For one that was loaded, not sealed
+  /// here, `describing` must say what it was computed from.
   ///
   /// - Returns: the session's new revision.
-  /// - Throws: `blockLost` for blocks in neither tier; the operation's own error; the writer's, with all blocks still dirty.
+  /// - Throws: `blockLost` for blocks in neither tier; the operation's own error; the writer's, with all blocks still
+  ///   dirty.
   package func commit(
     _ operation: SessionOperation, requiring blocks: [BlockKey],
     describing: (BlockKey) -> BlockDescriptor? = { _ in nil }
@@ -36,9 +37,11 @@ extension Pager {
   }
 
   private static func blockLost(_ hashes: [BlockHash]) -> StoreError {
-    let names = hashes.prefix(4).map(\.shortDescription).joined(separator: ", ") + (hashes.count > 4 ? ", ..." : "")
+    let named = hashes.prefix(4).map(\.shortDescription).joined(separator: ", ")
+    let names = hashes.count > 4 ? named + ", ..." : named
     return StoreError(
-      .blockLost, "\(hashes.count) blocks of the session are gone from RAM and disk (\(names)); append their tokens again")
+      .blockLost,
+      "\(hashes.count) blocks of the session are gone from RAM and disk (\(names)); append their tokens again")
   }
 
   /// Makes resident blocks dirty again that the disk tier no longer has, parents first.
@@ -71,7 +74,8 @@ extension Pager {
     if case .failed(let error) = try answer(to: WriterRequest(.flushAll)) { throw error }
   }
 
-  /// Runs `body` on the writer thread, between batches. It may ask ``isProtected(_:)``, but must not commit through the pager.
+  /// Runs `body` on the writer thread, between batches. It may ask ``isProtected(_:)``, but must not commit through the
+  /// pager.
   package func performOnWriter<R: Sendable>(
     _ body: @escaping @Sendable () throws(StoreError) -> R
   ) throws(StoreError) -> R {

@@ -28,6 +28,7 @@ package struct PagerConfiguration: Sendable {
     self.touchIntervalMicroseconds = touchIntervalMicroseconds
   }
 
-  /// Dirty bytes from which the writer starts by itself: a batch, or half of a small budget, so that filling goes on meanwhile.
+  /// Dirty bytes from which the writer starts by itself: a batch, or half of a small budget, so that filling goes on
+  /// meanwhile.
   var writeBackThresholdBytes: Int { min(writeBatchBytes, max(1, memoryBudgetBytes / 2)) }
 }

@@ -10,14 +10,15 @@ extension Pager {
 
   /// A private frame to fill with one block's rows. Evicts, and waits for the writer, where need be.
   ///
-  /// - Throws: `budgetTooSmall` where the RAM budget is under one frame; `poolExhausted` where all frames are in use by leases
-  ///   and open frames; the writer's error where frames are dirty and cannot be written back.
+  /// - Throws: `budgetTooSmall` where the RAM budget is under one frame; `poolExhausted` where all frames are in use by
+  ///   leases and open frames; the writer's error where frames are dirty and cannot be written back.
   package func openFrame(layout: BlockLayout) throws(StoreError) -> OpenFrame {
     let byteCount = layout.frameByteCount
     guard byteCount <= configuration.memoryBudgetBytes else {
       throw StoreError(
         .budgetTooSmall,
-        "a block takes \(byteCount) bytes of RAM and the budget is \(configuration.memoryBudgetBytes); raise the RAM budget")
+        "a block takes \(byteCount) bytes of RAM and the budget is \(configuration.memoryBudgetBytes); raise it"
+      )
     }
     while true {
       let ticket = progress.ticket

@@ -33,8 +33,9 @@ extension Pager {
     }
   }
 
-  /// The child of `parent` that begins with the most of `tokens` (at least one): where a prefix ends inside a block, its first
-  /// `tokenCount` rows can still be used. Only children with the extra keys `encodedExtra` count (canonical CBOR; null: none).
+  /// The child of `parent` that begins with the most of `tokens` (at least one): where a prefix ends inside a block,
+  /// its first `tokenCount` rows can still be used. Only children with the extra keys `encodedExtra` count (canonical
+  /// CBOR; null: none).
   package func partialMatch(
     after parent: BlockHash, tokens: ArraySlice<Token>, in space: SpaceID, encodedExtra: [UInt8] = [0xf6]
   ) throws(StoreError) -> (key: BlockKey, tokenCount: Int)? {
@@ -57,7 +58,8 @@ extension Pager {
       let count = Self.sharedCount(child.tokens, tokens)
       guard count > best?.tokenCount ?? 0, !damaged.contains(key) else { continue }
       // The hash tells whether the child was computed with the same extra keys.
-      guard ChainHash.hash(parent: parent, tokens: child.tokens, encodedExtra: encodedExtra) == child.hash else { continue }
+      let expected = ChainHash.hash(parent: parent, tokens: child.tokens, encodedExtra: encodedExtra)
+      guard expected == child.hash else { continue }
       best = (key, count)
     }
     return best
@@ -84,8 +86,14 @@ extension Pager {
   }
 }
 
+extension Pager {
+  /// Whether a block's rows can be read from RAM now.
+  package func isResident(_ key: BlockKey) -> Bool { state.withLock { $0.pool.findReadable(key) != nil } }
+}
+
 extension PagerState {
-  /// The leading blocks that are in the table, and how many of them are stored too: below an unstored one the disk is not asked.
+  /// The leading blocks that are in the table, and how many of them are stored too: below an unstored one the disk is
+  /// not asked.
   func residentPrefix(of hashes: [BlockHash], in space: SpaceID) -> (resident: Int, stored: Int) {
     var resident = 0
     var stored = 0

@@ -12,15 +12,16 @@ extension Pager {
   }
 
   enum PinPlan: Sendable {
-    /// The first `count` keys are pinned; `loads` of them have to be loaded by this caller, others may be loading elsewhere.
+    /// The first `count` keys are pinned; `loads` of them have to be loaded by this caller, others may be loading
+    /// elsewhere.
     case pinned(count: Int, loads: [LoadTask], waitsForOthers: Bool)
     case room(PagerState.RoomPlan)
   }
 
   /// Pins a chain's blocks, root first: all their frames are reserved at once or none, then what is missing is loaded.
   ///
-  /// The result covers the unbroken run from the first key on that could be had: a block that is not stored, or damaged, ends
-  /// it and is a counted miss. A block that somebody else is loading is waited for, not loaded again.
+  /// The result covers the unbroken run from the first key on that could be had: a block that is not stored, or
+  /// damaged, ends it and is a counted miss. A block that somebody else is loading is waited for, not loaded again.
   ///
   /// - Throws: `poolExhausted` where the frames do not fit beside those in use, with nothing pinned; a load's error.
   package func pin(_ keys: [BlockKey], layout: BlockLayout) throws(StoreError) -> PinnedBlocks {

@@ -1,10 +1,11 @@
+import KVBlocks
+import KVMemoryTier
+
 #if canImport(Darwin)
   import Darwin
 #elseif canImport(Glibc)
   import Glibc
 #endif
-import KVBlocks
-import KVMemoryTier
 
 /// Rows read without keeping a frame for them.
 extension Pager {
@@ -20,7 +21,8 @@ extension Pager {
     case nowhere
   }
 
-  /// Keeps a resident block in its frame for a moment. Blocks being loaded are read from disk, as if they were not there.
+  /// Keeps a resident block in its frame for a moment. Blocks being loaded are read from disk, as if they were not
+  /// there.
   private func holdResident(_ key: BlockKey) throws(StoreError) -> Whereabouts {
     try state.withLock { state throws(StoreError) -> Whereabouts in
       try state.checkOpen()
@@ -39,8 +41,8 @@ extension Pager {
     progress.advance()
   }
 
-  /// Copies `rows` of one plane of a block into `destination`, which has just their bytes: from its frame, else straight from
-  /// disk without taking one. False: a miss.
+  /// Copies `rows` of one plane of a block into `destination`, which has just their bytes: from its frame, else
+  /// straight from disk without taking one. False: a miss.
   ///
   /// - Throws: `invalidArgument` for rows that the block does not have.
   package func readPlane(
@@ -66,7 +68,8 @@ extension Pager {
   }
 
   private func readPlaneFromDisk(
-    _ key: BlockKey, _ layout: BlockLayout, _ plane: Int, _ rows: Range<Int>, _ destination: UnsafeMutableRawBufferPointer
+    _ key: BlockKey, _ layout: BlockLayout, _ plane: Int, _ rows: Range<Int>,
+    _ destination: UnsafeMutableRawBufferPointer
   ) throws(StoreError) -> Bool {
     let outcome = try cold.loadPlane(key, layout: layout, plane: plane, rows: rows, into: destination)
     return state.withLock { state in
@@ -112,7 +115,9 @@ extension Pager {
     }
   }
 
-  private static func equal(_ a: UnsafeRawBufferPointer, _ b: UnsafeMutableRawBufferPointer, _ range: Range<Int>) -> Bool {
+  private static func equal(_ a: UnsafeRawBufferPointer, _ b: UnsafeMutableRawBufferPointer, _ range: Range<Int>)
+    -> Bool
+  {
     guard let x = a.baseAddress, let y = b.baseAddress else { return range.isEmpty }
     return memcmp(x + range.lowerBound, y + range.lowerBound, range.count) == 0
   }

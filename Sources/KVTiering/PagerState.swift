@@ -57,7 +57,8 @@ struct PagerState: ~Copyable {
     case refuse(StoreError)
   }
 
-  /// `neededBytes` do not fit now. Waits are only for what ends by itself: writes, loads and copies that nobody has leased.
+  /// `neededBytes` do not fit now. Waits are only for what ends by itself: writes, loads and copies that nobody has
+  /// leased.
   mutating func planRoom(neededBytes: Int) -> RoomPlan {
     var transientBytes = 0
     var canWriteBack = false
@@ -72,7 +73,8 @@ struct PagerState: ~Copyable {
       return transientBytes > 0
         ? .wait
         : .refuse(
-          StoreError(.poolExhausted, "the system has no memory for a frame of \(neededBytes) bytes; lower the RAM budget"))
+          StoreError(
+            .poolExhausted, "the system has no memory for \(neededBytes) bytes of frames; lower the RAM budget"))
     }
     if let pressure { return .writeBack(pressure) }
     let request = WriterRequest(.flushBatch)
@@ -84,8 +86,8 @@ struct PagerState: ~Copyable {
   private func exhausted(neededBytes: Int) -> StoreError {
     StoreError(
       .poolExhausted,
-      "\(pool.pinnedCount) of \(pool.frameCount) frames are pinned and \(neededBytes) bytes are needed at one time, with a "
-        + "RAM budget of \(pool.budgetBytes) bytes; end leases, lease fewer blocks at a time or raise the RAM budget")
+      "\(pool.pinnedCount) of \(pool.frameCount) frames are pinned and \(neededBytes) bytes are needed at one time, with "
+        + "a RAM budget of \(pool.budgetBytes) bytes; end leases, lease fewer blocks at a time or raise the RAM budget")
   }
 
   mutating func reserve(byteCount: Int) -> FrameIndex? {
@@ -98,8 +100,8 @@ struct PagerState: ~Copyable {
 
   /// Marks a chain's resident blocks as used, deepest first, and notes the use for the disk tier.
   ///
-  /// The disk tier hears of a block once an interval; where it hears of one, it hears of all blocks before it in the chain,
-  /// so that a leaf is never younger than its parents.
+  /// The disk tier hears of a block once an interval; where it hears of one, it hears of all blocks before it in the
+  /// chain, so that a leaf is never younger than its parents.
   mutating func touch(_ hashes: ArraySlice<BlockHash>, in space: SpaceID, usesFrames: Bool) {
     guard !hashes.isEmpty else { return }
     let base = touches.stampBase(chainCount: hashes.count)

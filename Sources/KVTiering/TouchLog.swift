@@ -1,12 +1,13 @@
 // Invariants:
 // - `entries.count <= limit`: what does not fit is forgotten, for recency is advice.
 // - Stamps never repeat and grow from chain to chain; inside one chain they shrink with depth.
+import KVBlocks
+
 #if canImport(Darwin)
   import Darwin
 #elseif canImport(Glibc)
   import Glibc
 #endif
-import KVBlocks
 
 /// Uses of blocks that the disk tier has yet to hear of, and the clock that stamps them.
 struct TouchLog {

@@ -1,9 +1,10 @@
+import KVBlocks
+
 #if canImport(Darwin)
   import Darwin
 #elseif canImport(Glibc)
   import Glibc
 #endif
-import KVBlocks
 
 /// A named operating-system thread: what blocks in I/O never runs on Swift's cooperative pool.
 struct WorkerThread: @unchecked Sendable {  // because: a pthread_t is a name for a thread, meant to be passed about

@@ -27,7 +27,8 @@ extension Pager {
         // A batch must not delete the very parents that its blocks need.
         isProtected: { parents.contains($0) || self.isProtected($0) })
       precondition(
-        commit.writes.count == items.count && commit.operations.count == operations.count, "an outcome for each request")
+        commit.writes.count == items.count && commit.operations.count == operations.count, "an outcome for each request"
+      )
       state.withLock { $0.settleBatch(items, writes, commit) }
       progress.advance()
       return .success(commit.operations)

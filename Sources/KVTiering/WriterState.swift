@@ -8,7 +8,8 @@ extension PagerState {
     var items: [BatchItem] = []
     var byteCount = 0
     for frame in dirtyQueue where pool[frame].state == .dirty {
-      guard items.count < frameLimit, items.isEmpty || byteCount + pool[frame].byteCount <= configuration.writeBatchBytes
+      guard items.count < frameLimit,
+        items.isEmpty || byteCount + pool[frame].byteCount <= configuration.writeBatchBytes
       else { break }
       byteCount += pool[frame].byteCount
       items.append(beginWrite(frame))
@@ -82,8 +83,8 @@ extension PagerState {
     writer.noteSuccess()
   }
 
-  /// The block's parent is not stored. Where it is in RAM and can be written, it goes first next time; else the block is
-  /// dropped: without its parent it could never be found again.
+  /// The block's parent is not stored. Where it is in RAM and can be written, it goes first next time; else the block
+  /// is dropped: without its parent it could never be found again.
   private mutating func settleOrphan(_ item: BatchItem) {
     let parentKey = BlockKey(space: item.descriptor.key.space, hash: item.descriptor.parent)
     if let parent = pool.findReadable(parentKey) {
@@ -104,7 +105,8 @@ extension PagerState {
     counters.dropped += 1
   }
 
-  /// The quota is full of sessions: cache blocks of a refused batch stay in RAM only. Items that are kept are still dirty.
+  /// The quota is full of sessions: cache blocks of a refused batch stay in RAM only. Items that are kept are still
+  /// dirty.
   mutating func dropUnprotected(_ items: [BatchItem]) -> (kept: [BatchItem], droppedCount: Int) {
     var kept: [BatchItem] = []
     for item in items {

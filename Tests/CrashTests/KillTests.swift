@@ -23,7 +23,7 @@ private let killCount = ProcessInfo.processInfo.environment["KVPAGER_LONG"] == "
       await #expect(processExitsWith: .signal(SIGKILL)) { [path, logPath, seed] in
         // One thread writes, the other kills the process at a moment of its own.
         let thread = Thread {
-          var random = SeededRandom(seed: seed &+ 0x5eed)
+          var random = SplitMix64(seed: seed &+ 0x5eed)
           usleep(UInt32.random(in: 2_000...90_000, using: &random))
           _ = Glibc.kill(getpid(), SIGKILL)
         }

@@ -35,7 +35,11 @@ private func run(_ setup: SimulationSetup) throws -> Simulation {
         setup.allowedErrors.insert(.quotaFull)
       }
       if seed % 4 == 2 {
-        setup.wrap = { FaultyColdTier($0, seed: seed) }
+        var faults = FaultyColdTier.Faults()
+        faults.commitFailureShare = 0.1
+        faults.loadFailureShare = 0.02
+        faults.encodeFailureShare = 0.02
+        setup.wrap = { [faults] in FaultyColdTier($0, seed: seed, faults: faults) }
         setup.allowedErrors.formUnion([.diskFull, .inputOutput])
       }
       completed += try run(setup).completedStepCount

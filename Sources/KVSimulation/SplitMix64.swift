@@ -1,5 +1,5 @@
 /// SplitMix64 (Steele, Lea, Flood 2014): small, fast, the same on every machine. A seed tells a whole workload.
-package struct SeededRandom: RandomNumberGenerator, Sendable {
+package struct SplitMix64: RandomNumberGenerator, Sendable {
   private var state: UInt64
 
   package init(seed: UInt64) { state = seed }
@@ -9,8 +9,10 @@ package struct SeededRandom: RandomNumberGenerator, Sendable {
     return Self.mix(state)
   }
 
-  /// True `percent` times in a hundred.
-  package mutating func chance(_ percent: Int) -> Bool { Int(next() % 100) < percent }
+  /// True in `share` (0 to 1) of the cases.
+  package mutating func chance(_ share: Double) -> Bool {
+    Double(next() >> 11) < share * Double(1 << 53)
+  }
 
   package static func mix(_ value: UInt64) -> UInt64 {
     var z = value
