@@ -46,12 +46,12 @@ let package = Package(
     .systemLibrary(
       name: "CSystemXXHash", pkgConfig: "libxxhash",
       providers: [.apt(["libxxhash-dev"]), .brew(["xxhash"])]),
-    .target(name: "CKernels"),
+    .target(name: "CKernels", dependencies: ["CSystemXXHash"]),
     library("KVBlocks", [crypto]),
     library("SafeLMDB", ["CSystemLMDB"]),
 
     // The two tiers, which never import each other, and the codec.
-    library("KVCodec", ["KVBlocks", "CKernels", "CSystemLZ4", "CSystemXXHash"]),
+    library("KVCodec", ["KVBlocks", "CKernels", "CSystemLZ4"]),
     library("KVMemoryTier", ["KVBlocks"]),
     library("KVDiskTier", ["KVBlocks", "KVCodec", "SafeLMDB"]),
 
@@ -68,7 +68,7 @@ let package = Package(
 
     tests("KVBlocksTests", ["KVBlocks"]),
     tests("SafeLMDBTests", ["SafeLMDB"]),
-    tests("KVCodecTests", ["KVCodec"]),
+    tests("KVCodecTests", ["KVCodec", "CKernels", "CSystemLZ4"]),
     tests("KVMemoryTierTests", ["KVMemoryTier"]),
     tests("KVDiskTierTests", ["KVDiskTier", "CSystemLMDB"]),
     tests("KVTieringTests", ["KVTiering", "KVSimulation"]),

@@ -71,16 +71,20 @@ static KV_INLINE void KV_(merge)(VEC v[4], int width) {
   v[3] = __builtin_shufflevector(high0, high1, KV_ZIP(KV_W / 2));
 }
 
-// KV_W elements of 8 rows. `above[i]` is null where there is no row above row i.
+// KV_W elements of 8 rows. In a chain each row stands above the next, and only `above[0]` is read; else each row has its
+// own `above`. Null where there is none.
 static KV_INLINE void KV_(split_tile)(
-    const uint8_t *const row[8], const uint8_t *const above[8], size_t offset, uint8_t *planes, size_t plane_stride,
-    int width, uint32_t gray) {
-  VEC bits[4][8];
+    const uint8_t *const row[8], const uint8_t *const above[8], int is_chain, size_t offset, uint8_t *planes,
+    size_t plane_stride, int width, uint32_t gray) {
+  VEC bits[4][8], last[4];
   for (int i = 0; i < 8; i++) {
     VEC v[4];
     for (int u = 0; u < width; u++) {
-      v[u] = KV_(load)(row[i] + offset + (size_t)u * KV_W);
-      if (above[i]) v[u] ^= KV_(load)(above[i] + offset + (size_t)u * KV_W);
+      VEC here = KV_(load)(row[i] + offset + (size_t)u * KV_W);
+      v[u] = here;
+      if (is_chain && i > 0) v[u] ^= last[u];
+      else if (above[i]) v[u] ^= KV_(load)(above[i] + offset + (size_t)u * KV_W);
+      last[u] = here;
     }
     KV_(part)(v, width);
     for (int u = 0; u < width; u++) bits[u][i] = v[u];
@@ -94,9 +98,9 @@ static KV_INLINE void KV_(split_tile)(
 }
 
 static KV_INLINE void KV_(join_tile)(
-    const uint8_t *const *planes, size_t place, uint8_t *const row[8], const uint8_t *const above[8], size_t offset,
-    int width, uint32_t gray) {
-  VEC bits[4][8];
+    const uint8_t *const *planes, size_t place, uint8_t *const row[8], const uint8_t *const above[8], int is_chain,
+    size_t offset, int width, uint32_t gray) {
+  VEC bits[4][8], last[4];
   for (int b = 8 * width - 1; b >= 0; b--) {
     VEC v = KV_(load)(planes[8 * width - 1 - b] + place);
     if (gray >> b & 1) v ^= bits[(b + 1) / 8][(b + 1) % 8];
@@ -108,7 +112,9 @@ static KV_INLINE void KV_(join_tile)(
     for (int u = 0; u < width; u++) v[u] = bits[u][i];
     KV_(merge)(v, width);
     for (int u = 0; u < width; u++) {
-      if (above[i]) v[u] ^= KV_(load)(above[i] + offset + (size_t)u * KV_W);
+      if (is_chain && i > 0) v[u] ^= last[u];
+      else if (above[i]) v[u] ^= KV_(load)(above[i] + offset + (size_t)u * KV_W);
+      last[u] = v[u];
       KV_(store)(row[i] + offset + (size_t)u * KV_W, v[u]);
     }
   }
@@ -116,11 +122,11 @@ static KV_INLINE void KV_(join_tile)(
 
 // `count` elements of 8 rows; the last, partial tile goes through padded copies.
 static KV_INLINE void KV_(split_group)(
-    const uint8_t *const row[8], const uint8_t *const above[8], size_t count, uint8_t *planes, size_t plane_stride,
-    int width, uint32_t gray) {
+    const uint8_t *const row[8], const uint8_t *const above[8], int is_chain, size_t count, uint8_t *planes,
+    size_t plane_stride, int width, uint32_t gray) {
   size_t done = 0;
   for (; done + KV_W <= count; done += KV_W)
-    KV_(split_tile)(row, above, done * (size_t)width, planes + done, plane_stride, width, gray);
+    KV_(split_tile)(row, above, is_chain, done * (size_t)width, planes + done, plane_stride, width, gray);
   if (done == count) return;
   uint8_t rows_copy[8][4 * KV_W] = {{0}}, above_copy[8][4 * KV_W] = {{0}}, planes_copy[32][KV_W];
   const uint8_t *row_pointers[8], *above_pointers[8];
@@ -131,16 +137,16 @@ static KV_INLINE void KV_(split_group)(
     row_pointers[i] = rows_copy[i];
     above_pointers[i] = above_copy[i];
   }
-  KV_(split_tile)(row_pointers, above_pointers, 0, planes_copy[0], KV_W, width, gray);
+  KV_(split_tile)(row_pointers, above_pointers, 0, 0, planes_copy[0], KV_W, width, gray);
   for (int b = 0; b < 8 * width; b++) memcpy(planes + (size_t)b * plane_stride + done, planes_copy[b], count - done);
 }
 
 static KV_INLINE void KV_(join_group)(
-    const uint8_t *const *planes, size_t place, uint8_t *const row[8], const uint8_t *const above[8], size_t count,
-    int width, uint32_t gray) {
+    const uint8_t *const *planes, size_t place, uint8_t *const row[8], const uint8_t *const above[8], int is_chain,
+    size_t count, int width, uint32_t gray) {
   size_t done = 0;
   for (; done + KV_W <= count; done += KV_W)
-    KV_(join_tile)(planes, place + done, row, above, done * (size_t)width, width, gray);
+    KV_(join_tile)(planes, place + done, row, above, is_chain, done * (size_t)width, width, gray);
   if (done == count) return;
   uint8_t rows_copy[8][4 * KV_W], planes_copy[32][KV_W] = {{0}};
   const uint8_t *plane_pointers[32], *none[8] = {0};
@@ -151,7 +157,7 @@ static KV_INLINE void KV_(join_group)(
     plane_pointers[b] = planes_copy[b];
   }
   for (int i = 0; i < 8; i++) row_pointers[i] = rows_copy[i];
-  KV_(join_tile)(plane_pointers, 0, row_pointers, none, 0, width, gray);
+  KV_(join_tile)(plane_pointers, 0, row_pointers, none, 0, 0, width, gray);
   for (int i = 0; i < 8; i++)
     for (size_t j = 0; j < bytes; j++)
       row[i][start + j] = rows_copy[i][j] ^ (above[i] ? above[i][start + j] : 0);
@@ -167,7 +173,7 @@ static KV_INLINE void KV_(split_rows)(
       row[i] = source + (r + i) * rows.row_stride;
       above[i] = r + i > 0 ? row[i] - rows.row_stride : NULL;
     }
-    KV_(split_group)(row, above, rows.element_count, planes, plane_stride, width, gray);
+    KV_(split_group)(row, above, 1, rows.element_count, planes, plane_stride, width, gray);
     planes += rows.element_count;
   }
   size_t strip = rows.element_count / 8, rest_bytes = rows.element_count % 8 * (size_t)width;
@@ -177,7 +183,7 @@ static KV_INLINE void KV_(split_rows)(
       row[i] = start + i * strip * (size_t)width;
       above[i] = r > 0 ? row[i] - rows.row_stride : NULL;
     }
-    KV_(split_group)(row, above, strip, planes, plane_stride, width, gray);
+    KV_(split_group)(row, above, 0, strip, planes, plane_stride, width, gray);
     planes += strip;
     memcpy(rest, start + 8 * strip * (size_t)width, rest_bytes);
     rest += rest_bytes;
@@ -194,7 +200,7 @@ static KV_INLINE void KV_(join_rows)(
       row[i] = destination + (r + i) * rows.row_stride;
       above[i] = r + i > 0 ? row[i] - rows.row_stride : NULL;
     }
-    KV_(join_group)(planes, place, row, above, rows.element_count, width, gray);
+    KV_(join_group)(planes, place, row, above, 1, rows.element_count, width, gray);
     place += rows.element_count;
   }
   size_t strip = rows.element_count / 8, rest_bytes = rows.element_count % 8 * (size_t)width;
@@ -204,7 +210,7 @@ static KV_INLINE void KV_(join_rows)(
       row[i] = start + i * strip * (size_t)width;
       above[i] = r > 0 ? row[i] - rows.row_stride : NULL;
     }
-    KV_(join_group)(planes, place, row, above, strip, width, gray);
+    KV_(join_group)(planes, place, row, above, 0, strip, width, gray);
     place += strip;
     memcpy(start + 8 * strip * (size_t)width, rest, rest_bytes);
     rest += rest_bytes;

@@ -51,8 +51,8 @@ static size_t portable_pack(const uint8_t *bytes, size_t count, uint8_t *bitmap,
 }
 
 static void portable_unpack(
-    const uint8_t *bitmap, const uint8_t *values, size_t value_count, uint8_t *bytes, size_t count) {
-  const uint8_t *end = values + value_count;
+    const uint8_t *bitmap, const uint8_t *values, size_t readable_count, uint8_t *bytes, size_t count) {
+  const uint8_t *end = values + readable_count;
   for (size_t i = 0; i < count; i += 8) {
     size_t part = count - i < 8 ? count - i : 8;
     unsigned mask = bitmap[i / 8];
@@ -125,8 +125,8 @@ __attribute__((target("avx2,popcnt"))) static size_t avx2_pack(
 }
 
 __attribute__((target("avx2,popcnt"))) static void avx2_unpack(
-    const uint8_t *bitmap, const uint8_t *values, size_t value_count, uint8_t *bytes, size_t count) {
-  const uint8_t *end = values + value_count;
+    const uint8_t *bitmap, const uint8_t *values, size_t readable_count, uint8_t *bytes, size_t count) {
+  const uint8_t *end = values + readable_count;
   size_t i = 0;
   for (; i + 8 <= count && end - values >= 8; i += 8) {
     unsigned mask = bitmap[i / 8];
@@ -157,8 +157,8 @@ KV_AVX512 static size_t avx512_pack(const uint8_t *bytes, size_t count, uint8_t 
 }
 
 KV_AVX512 static void avx512_unpack(
-    const uint8_t *bitmap, const uint8_t *values, size_t value_count, uint8_t *bytes, size_t count) {
-  const uint8_t *end = values + value_count;
+    const uint8_t *bitmap, const uint8_t *values, size_t readable_count, uint8_t *bytes, size_t count) {
+  const uint8_t *end = values + readable_count;
   size_t i = 0;
   for (; i + 64 <= count && end - values >= 64; i += 64) {
     uint64_t mask = load64(bitmap + i / 8);
@@ -171,29 +171,6 @@ KV_AVX512 static void avx512_unpack(
 #endif
 
 // MARK: Dispatch
-
-static int find_best_level(void) {
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("popcnt")) return KV_LEVEL_PORTABLE;
-  if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi")
-      && __builtin_cpu_supports("avx512vbmi2"))
-    return KV_LEVEL_AVX512;
-  return KV_LEVEL_AVX2;
-#else
-  return KV_LEVEL_PORTABLE;
-#endif
-}
-
-int kv_best_level(void) {
-  static int best = -1;  // every thread finds the same value
-  int level = __atomic_load_n(&best, __ATOMIC_RELAXED);
-  if (level < 0) {
-    level = find_best_level();
-    __atomic_store_n(&best, level, __ATOMIC_RELAXED);
-  }
-  return level;
-}
 
 size_t kv_count_nonzero(int level, const uint8_t *bytes, size_t count) {
 #if defined(__x86_64__)
@@ -221,50 +198,17 @@ size_t kv_sparse_pack(int level, const uint8_t *bytes, size_t count, uint8_t *bi
 }
 
 void kv_sparse_unpack(
-    int level, const uint8_t *bitmap, const uint8_t *values, size_t value_count, uint8_t *bytes, size_t count) {
+    int level, const uint8_t *bitmap, const uint8_t *values, size_t readable_count, uint8_t *bytes, size_t count) {
 #if defined(__x86_64__)
   if (level == KV_LEVEL_AVX512) {
-    avx512_unpack(bitmap, values, value_count, bytes, count);
+    avx512_unpack(bitmap, values, readable_count, bytes, count);
     return;
   }
   if (level == KV_LEVEL_AVX2) {
-    avx2_unpack(bitmap, values, value_count, bytes, count);
+    avx2_unpack(bitmap, values, readable_count, bytes, count);
     return;
   }
 #endif
   (void)level;
-  portable_unpack(bitmap, values, value_count, bytes, count);
-}
-
-// MARK: Units
-
-static inline __attribute__((always_inline)) void split_units(
-    const uint8_t *source, size_t unit_count, size_t head, size_t body, uint8_t *heads, uint8_t *bodies) {
-  for (size_t i = 0; i < unit_count; i++) {
-    memcpy(heads + i * head, source + i * (head + body), head);
-    memcpy(bodies + i * body, source + i * (head + body) + head, body);
-  }
-}
-
-static inline __attribute__((always_inline)) void join_units(
-    const uint8_t *heads, const uint8_t *bodies, size_t unit_count, size_t head, size_t body, uint8_t *destination) {
-  for (size_t i = 0; i < unit_count; i++) {
-    memcpy(destination + i * (head + body), heads + i * head, head);
-    memcpy(destination + i * (head + body) + head, bodies + i * body, body);
-  }
-}
-
-// The sizes of the two ggml types are constants here, so that the copies are moves.
-void kv_units_split(
-    const uint8_t *source, size_t unit_count, size_t head, size_t body, uint8_t *heads, uint8_t *bodies) {
-  if (head == 2 && body == 32) split_units(source, unit_count, 2, 32, heads, bodies);
-  else if (head == 2 && body == 16) split_units(source, unit_count, 2, 16, heads, bodies);
-  else split_units(source, unit_count, head, body, heads, bodies);
-}
-
-void kv_units_join(
-    const uint8_t *heads, const uint8_t *bodies, size_t unit_count, size_t head, size_t body, uint8_t *destination) {
-  if (head == 2 && body == 32) join_units(heads, bodies, unit_count, 2, 32, destination);
-  else if (head == 2 && body == 16) join_units(heads, bodies, unit_count, 2, 16, destination);
-  else join_units(heads, bodies, unit_count, head, body, destination);
+  portable_unpack(bitmap, values, readable_count, bytes, count);
 }

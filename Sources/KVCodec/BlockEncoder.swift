@@ -1,5 +1,4 @@
 import CKernels
-import CSystemXXHash
 import KVBlocks
 
 /// Makes frames. Not for two threads at once; keeps its buffers, so that a steady state allocates nothing large.
@@ -42,7 +41,7 @@ package struct BlockEncoder: ~Copyable {
       let result = planeEncoder.encode(
         source + layout.planeOffset(index), rowCount: tokenCount, rowByteCount: plane.rowByteCount,
         elementType: plane.elementType, output: buffer + end)
-      header.setPlane(index, plane, result, checksum: XXH3_64bits(buffer + end, result.storedByteCount))
+      header.setPlane(index, plane, result, checksum: FrameFormat.checksum(buffer + end, result.storedByteCount))
       end += result.storedByteCount
     }
     header.finish(descriptor, blockTokenCount: layout.blockTokenCount, frameByteCount: end)
@@ -69,7 +68,7 @@ package struct BlockEncoder: ~Copyable {
         base + index * piece, rowCount: 1, rowByteCount: count, elementType: .raw, output: buffer + end)
       header.setPlane(
         index, PlaneLayout(Plane(.keys, layer: index), elementType: .raw, rowByteCount: count), result,
-        checksum: XXH3_64bits(buffer + end, result.storedByteCount))
+        checksum: FrameFormat.checksum(buffer + end, result.storedByteCount))
       end += result.storedByteCount
     }
     header.finish(blob: identifier, frameByteCount: end)

@@ -1,3 +1,5 @@
+import CKernels
+
 /// What happens to a plane's rows before compression. Numbers are part of the format and never change their meaning.
 package enum PlaneFilter: UInt8, Hashable, Sendable, CaseIterable {
   /// The rows as they are.
@@ -24,6 +26,11 @@ enum FrameFormat {
   static let blobPieceByteCount = 1 << 20
   /// Of each part of a plane under ``PlaneFilter/bitPlanes``: packed bytes, stored packed bytes, mask of sparse planes.
   static let partHeadByteCount = 12
+
+  /// XXH3-64, seed 0.
+  static func checksum(_ bytes: UnsafeRawPointer?, _ count: Int) -> UInt64 {
+    kv_checksum(kv_best_level(), bytes, count)
+  }
 
   /// Header bytes, checksum included, a multiple of 8.
   static func headerByteCount(planeCount: Int, tokenCount: Int, extraByteCount: Int) -> Int {

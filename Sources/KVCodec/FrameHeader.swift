@@ -1,4 +1,3 @@
-import CSystemXXHash
 import KVBlocks
 
 /// What a frame says of itself: enough to salvage its block, or blob, with no table at all.

@@ -1,4 +1,3 @@
-import CSystemXXHash
 import KVBlocks
 
 /// A header whose checksum, version and lengths are verified, read where it lies: the decoders' way, which allocates nothing.
@@ -36,7 +35,7 @@ struct FrameHeaderView {
     }
     let bytes = pieces.contiguous(0..<headerByteCount, scratch: &scratch)
     let body = headerByteCount - FrameFormat.checksumByteCount
-    guard XXH3_64bits(bytes.baseAddress, body) == bytes.littleEndian(body, as: UInt64.self) else {
+    guard FrameFormat.checksum(bytes.baseAddress, body) == bytes.littleEndian(body, as: UInt64.self) else {
       throw FrameError("the header's checksum at offset \(body) fails")
     }
     try self.init(verified: bytes)
@@ -77,6 +76,11 @@ struct FrameHeaderView {
       guard tokenCount == 0, blockTokenCount == 0, extraByteCount == 0 else {
         throw FrameError("a blob with tokens or extra keys at offset 96")
       }
+    }
+    let padding =
+      FrameFormat.fixedHeaderByteCount + planeCount * FrameFormat.planeEntryByteCount + 4 * tokenCount + extraByteCount
+    guard bytes[padding..<bytes.count - FrameFormat.checksumByteCount].allSatisfy({ $0 == 0 }) else {
+      throw FrameError("the padding at offset \(padding) is not zero")
     }
     let frame = bytes.littleEndian(16, as: UInt64.self)
     var end = bytes.count

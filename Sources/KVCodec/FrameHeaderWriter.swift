@@ -1,4 +1,3 @@
-import CSystemXXHash
 import KVBlocks
 
 /// Writes a header into memory, plane by plane, then the rest and its checksum.
@@ -56,6 +55,6 @@ struct FrameHeaderWriter {
     key.hash.withUnsafeBytes { (base + 32).copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
     base.storeLittleEndian(UInt32(planeCount), at: 104)
     let body = byteCount - FrameFormat.checksumByteCount
-    base.storeLittleEndian(XXH3_64bits(base, body), at: body)
+    base.storeLittleEndian(FrameFormat.checksum(base, body), at: body)
   }
 }

@@ -1,6 +1,5 @@
 import CKernels
 import CSystemLZ4
-import CSystemXXHash
 import KVBlocks
 
 /// A plane's stored bytes back to its rows. Believes no length: each is held against the layout and the bytes at hand first.
@@ -20,7 +19,7 @@ struct PlaneDecoder: ~Copyable {
     _ stored: UnsafeRawBufferPointer, entry: FrameHeader.PlaneEntry, rowCount: Int,
     into destination: UnsafeMutableRawBufferPointer
   ) throws(FrameError) {
-    guard XXH3_64bits(stored.baseAddress, stored.count) == entry.checksum else {
+    guard kv_checksum(level, stored.baseAddress, stored.count) == entry.checksum else {
       throw FrameError("the checksum of \(entry.place) fails")
     }
     precondition(destination.count == entry.rawByteCount, "the destination and the plane differ in size")
@@ -105,16 +104,20 @@ struct PlaneDecoder: ~Copyable {
     }
 
     var packed = UnsafeRawBufferPointer(start: base + cursor, count: storedSectionByteCount)
+    var readableByteCount = stored.count - cursor
     if storedSectionByteCount < sectionByteCount {
       guard entry.compressor == .lz4 else {
         throw FrameError("\(entry.place): a short section before byte \(cursor) of it, and no compressor")
       }
-      let whole = UnsafeMutableRawBufferPointer(start: section.bytes(sectionByteCount), count: sectionByteCount)
+      // Kernels read whole vectors: bytes past the section are readable, whatever they hold.
+      readableByteCount = sectionByteCount + 64
+      let whole = UnsafeMutableRawBufferPointer(start: section.bytes(readableByteCount), count: sectionByteCount)
       try decompress(packed, into: whole, entry)
       packed = UnsafeRawBufferPointer(whole)
     }
     cursor += storedSectionByteCount
-    try unpackSparse(packed, mask: mask, part: part, planeByteCount: planeByteCount, entry)
+    try unpackSparse(
+      packed, readableByteCount: readableByteCount, mask: mask, part: part, planeByteCount: planeByteCount, entry)
     for index in 0..<part.bitPlaneCount where mask >> UInt32(part.bitPlaneCount - 1 - index) & 1 == 0 {
       pointers[index] = (base + cursor).assumingMemoryBound(to: UInt8.self)
       cursor += planeByteCount
@@ -127,7 +130,7 @@ struct PlaneDecoder: ~Copyable {
 
   /// Unpacks the sparse planes into scratch and points to them.
   private mutating func unpackSparse(
-    _ packed: UnsafeRawBufferPointer, mask: UInt32, part: PlanePart, planeByteCount: Int,
+    _ packed: UnsafeRawBufferPointer, readableByteCount: Int, mask: UInt32, part: PlanePart, planeByteCount: Int,
     _ entry: FrameHeader.PlaneEntry
   ) throws(FrameError) {
     guard mask != 0 else {
@@ -152,7 +155,7 @@ struct PlaneDecoder: ~Copyable {
       guard valueCount <= packed.count - valuesAt, bitmap[bitmapByteCount - 1] & unusedBits == 0 else {
         throw FrameError("\(entry.place): the bitmap of bit plane \(index) asks for bytes that are not there")
       }
-      kv_sparse_unpack(level, bitmap, base + valuesAt, valueCount, plane, planeByteCount)
+      kv_sparse_unpack(level, bitmap, base + valuesAt, readableByteCount - valuesAt, plane, planeByteCount)
       pointers[index] = UnsafePointer(plane)
       valuesAt += valueCount
       bitmap += bitmapByteCount

@@ -17,7 +17,8 @@ enum AdversarialContent: CaseIterable {
         case .zeros: 0
         case .ones: 0xff
         case .random: random()
-        case .smooth: UInt8(truncatingIfNeeded: column % unit == unit - 1 ? 0x3f + (column / 7) % 3 : Int(random()) & 0x3f)
+        case .smooth:
+          UInt8(truncatingIfNeeded: column % unit == unit - 1 ? 0x3f + (column / 7) % 3 : Int(random()) & 0x3f)
         case .nans: [0x7f, 0xff, 0xc0, 0xfe, 0x81][Int(random()) % 5]
         case .infinities: column % 2 == 0 ? 0x80 : (random() & 0x80) | 0x7f
         case .alternatingRows: row % 2 == 0 ? 0x55 : 0xaa

@@ -102,7 +102,9 @@ func withPieces<R>(_ bytes: [UInt8], cutAt cuts: [Int] = [], _ body: (FramePiece
   return try body(FramePieces(pieces))
 }
 
-func layout(_ elementType: ElementType, rowByteCount: Int, blockTokenCount: Int, planes: Int = 2) throws -> BlockLayout {
+func layout(
+  _ elementType: ElementType, rowByteCount: Int, blockTokenCount: Int, planes: Int = 2
+) throws -> BlockLayout {
   try BlockLayout(
     blockTokenCount: blockTokenCount,
     planes: (0..<planes).map {

@@ -5,14 +5,14 @@ import Testing
 
 @Suite struct RoundTripTests {
   /// Units in a row: around the widths of all vectors and strips, odd ones too.
-  static let unitCounts = [1, 3, 7, 8, 9, 16, 31, 33, 64, 65, 127, 192, 200]
+  static let unitCounts = [1, 7, 8, 9, 33, 64, 65, 127]
 
   @Test(arguments: ElementType.allCases)
   func `every content of every size comes back to the bit`(elementType: ElementType) throws {
     var encoder = BlockEncoder()
     var decoder = BlockDecoder()
     for unitCount in Self.unitCounts {
-      for tokenCount in [1, 2, 7, 8, 9, 15, 16, 23] {
+      for tokenCount in unitCount > 60 ? [2, 17] : [1, 7, 8, 9, 23] {
         let row = unitCount * elementType.unitByteCount
         let layout = try layout(elementType, rowByteCount: row, blockTokenCount: 23)
         for content in AdversarialContent.allCases {
@@ -77,7 +77,9 @@ import Testing
   @Test(arguments: [0, 1, 100, 1 << 20, (1 << 20) + 1, 3_000_000])
   func `a blob comes back whole`(byteCount: Int) throws {
     var generator = SeededGenerator(seed: UInt64(byteCount))
-    let blob = (0..<byteCount).map { UInt8(truncatingIfNeeded: $0 < byteCount / 2 ? UInt64($0 / 100) : generator.next()) }
+    let blob = (0..<byteCount).map {
+      UInt8(truncatingIfNeeded: $0 < byteCount / 2 ? UInt64($0 / 100) : generator.next())
+    }
     let key = BlockKey(space: SpaceID(rawValue: 1), hash: ChainHash.root(seed: "blob"))
     var encoder = BlockEncoder()
     var decoder = BlockDecoder()

@@ -61,10 +61,13 @@ size_t kv_count_bits(int level, const uint8_t *bytes, size_t count);
 // `values` has room for count + 8 bytes, `bitmap` for (count + 7) / 8.
 size_t kv_sparse_pack(int level, const uint8_t *bytes, size_t count, uint8_t *bitmap, uint8_t *values);
 
-// Undoes kv_sparse_pack. The caller has checked that value_count bits of `bitmap` are set, none of them from bit
-// `count` on. Reads nothing outside bitmap and values, writes just `count` bytes.
+// Undoes kv_sparse_pack. `readable_count` bytes may be read from `values`: the caller has checked that no more bits of
+// `bitmap` are set. Kernels run fast while 64 bytes past the values in hand are readable. Writes just `count` bytes.
 void kv_sparse_unpack(
-    int level, const uint8_t *bitmap, const uint8_t *values, size_t value_count, uint8_t *bytes, size_t count);
+    int level, const uint8_t *bitmap, const uint8_t *values, size_t readable_count, uint8_t *bytes, size_t count);
+
+// XXH3-64 with seed 0.
+uint64_t kv_checksum(int level, const void *bytes, size_t count);
 
 // Units of a quantised type (`head` bytes of scale, `body` bytes of values): all heads of a row, then all bodies.
 void kv_units_split(
