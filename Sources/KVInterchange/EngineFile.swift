@@ -14,23 +14,34 @@ public enum EngineFile {
   /// - Parameter tokens: one a row, for files that carry none.
   /// - Throws: ``FormatError`` with the offset of what is malformed.
   public static func read(_ source: ByteSource, tokens: [Token]? = nil) throws(FormatError) -> any ImportedState {
-    if looksLikeSafetensors(source) { return try SafetensorsState.read(source, tokens: tokens) }
-    return try SequenceState.read(source, tokens: tokens)
+    guard let headerByteCount = safetensorsHeaderByteCount(source) else {
+      return try SequenceState.read(source, tokens: tokens)
+    }
+    do throws(FormatError) {
+      return try SafetensorsState.read(source, tokens: tokens)
+    } catch {
+      // A blob whose first stream is empty and whose second has 123 cells begins like a very short header.
+      guard headerByteCount <= StateLimit.streamCount, let state = try? SequenceState.read(source, tokens: tokens)
+      else {
+        throw error
+      }
+      return state
+    }
   }
 
   /// A safetensors file has "{" after its length; there a llama.cpp state has a count, a token or a position.
-  private static func looksLikeSafetensors(_ source: ByteSource) -> Bool {
+  private static func safetensorsHeaderByteCount(_ source: ByteSource) -> Int? {
     let reader = ByteReader(source)
     do throws(FormatError) {
       let magic = try reader.u32("")
       let states = [StateContainer.sequenceMagic, StateContainer.sessionMagic, StateContainer.blobMagic]
-      if states.contains(magic) { return false }
+      if states.contains(magic) { return nil }
       reader.seek(to: 0)
       let length = try reader.u64("")
       let first = try reader.bytes(1, "")
-      return length <= UInt64(SafetensorsHeader.byteCountLimit) && first == [UInt8(ascii: "{")]
+      return length <= UInt64(SafetensorsHeader.byteCountLimit) && first == [UInt8(ascii: "{")] ? Int(length) : nil
     } catch {
-      return false
+      return nil
     }
   }
 

@@ -67,6 +67,16 @@ struct BuiltStateTests {
     #expect(plain.sequenceOrigin.version == 4)
   }
 
+  @Test func `a blob that begins like a safetensors header is read as a blob`() throws {
+    var blob = StateBuilder()
+    blob.u32(2)
+    blob.stream([])
+    blob.stream(StateBuilder.cells(123, sequence: 1))
+    let state = try EngineFile.read(ByteSource(bytes: blob.bytes))
+    #expect(state.rowCount == 123)
+    #expect(try (state as? SequenceState)?.exported() == blob.bytes)
+  }
+
   @Test func `a blob's tokens can be given`() throws {
     let bytes = try BuiltStates.named("blob 4 plain with header")
     let tokens = StateBuilder.tokens(9)
