@@ -1,17 +1,28 @@
 /// Reads little-endian fields one after another, through a window of bounded size.
 ///
 /// Every length is compared with what is left of the source before a byte is allocated or skipped.
+// Invariants:
+// - `offset` lies within the source or at its end
+// - `window` holds the source's bytes from `windowOffset` on, at most `windowByteCountLimit`
 final class ByteReader {
   private static let windowByteCountLimit = 1 << 16
 
   let source: ByteSource
   private(set) var offset: Int
+  /// How much of a structure was recognised; set by whoever reads one, to tell a likely reading from an unlikely one.
+  var milestone = 0
   private var window: [UInt8] = []
   private var windowOffset = 0
 
   init(_ source: ByteSource, offset: Int = 0) {
     self.source = source
     self.offset = offset
+  }
+
+  func assertInvariants() {
+    assert((0...source.byteCount).contains(offset), "the offset lies within the source")
+    assert(
+      window.count <= Self.windowByteCountLimit && windowOffset + window.count <= source.byteCount, "the window fits")
   }
 
   var remainingByteCount: Int { source.byteCount - offset }
@@ -95,5 +106,6 @@ final class ByteReader {
     try require(count, field())
     window = try source.bytes(at: offset, count: min(Self.windowByteCountLimit, remainingByteCount))
     windowOffset = offset
+    assertInvariants()
   }
 }

@@ -18,8 +18,8 @@ public final class ExportFile {
   /// - Throws: `permissionDenied`, `notFound`, `diskFull` or `inputOutput`.
   public init(path: String) throws(StoreError) {
     self.path = path
-    temporaryPath = "\(path).\(getpid()).partial"
-    descriptor = open(temporaryPath, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    temporaryPath = "\(path).\(String(UInt64.random(in: 0...UInt64.max), radix: 36)).partial"
+    descriptor = open(temporaryPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw SystemFailure.error("cannot create \(temporaryPath)", number: errno) }
   }
 

@@ -44,6 +44,7 @@ extension AttentionPayload {
       let count = try reader.count("the number of cells", limit: StateLimit.cellCount, minimumByteCount: 8)
       guard count > 0 else { continue }
       let cells = try CellTable(reading: reader, count: count, extensionByteCount: grammar.extensionByteCount)
+      reader.milestone += 1
       let data = try StreamData(reading: reader, cellCount: count, grammar: grammar)
       filledStreamCount += 1
       if streamIndex == nil {
@@ -72,6 +73,7 @@ extension StreamData {
       let values = try Self.rotation(reader)
       rotation = CacheRotation(keys: keys, values: values)
     }
+    reader.milestone += 1
     for layer in 0..<layerCount {
       keys.append(try Self.rows(reader, cellCount: cellCount, name: "layer \(layer)'s keys"))
     }

@@ -55,6 +55,9 @@ struct CellTable: Hashable, Sendable {
       } else {
         let index = indexes[ids] ?? sequenceLists.count
         if index == sequenceLists.count {
+          guard index < StateLimit.sequenceListCount else {
+            throw FormatError("the cells have more than \(index) different lists of sequences", offset: start)
+          }
           indexes[ids] = index
           sequenceLists.append(ids)
         }
@@ -93,7 +96,7 @@ struct CellTable: Hashable, Sendable {
     let limit = StateLimit.cellCount
     count = try decoder.unsigned(limit: limit)
     positions = try decoder.column(limit: limit)
-    let listCount = try decoder.unsigned(limit: limit)
+    let listCount = try decoder.unsigned(limit: StateLimit.sequenceListCount)
     for _ in 0..<listCount { sequenceLists.append(try decoder.tokens(limit: StateLimit.sequenceCount)) }
     sequenceIndexes = try decoder.column(limit: limit)
     extensionByteCount = try decoder.unsigned(limit: 12)

@@ -47,7 +47,7 @@ enum RecurrentPayload {
       }
       entryCount += 1
     }
-    guard entryCount % 2 == 0 else {
+    guard entryCount > 0, entryCount % 2 == 0 else {
       throw FormatError("the recurrent state has \(entryCount) entries, not as many R as S", offset: reader.offset)
     }
   }

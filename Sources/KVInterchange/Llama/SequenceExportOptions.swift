@@ -19,6 +19,9 @@ public struct SequenceExportOptions: Hashable, Sendable {
   /// The model's architecture, needed where a session file is made of something else.
   public var architecture: String?
 
+  /// Bytes held at most for rows on their way, a row excepted.
+  public var workingByteCount = 32 << 20
+
   public init(
     tokenCount: Int? = nil, container: StateContainer? = nil, version: Int? = nil, isTransposed: Bool? = nil,
     streamCount: Int? = nil, streamIndex: Int? = nil, sequenceID: Int32? = nil, hasBlobHeader: Bool? = nil,

@@ -29,6 +29,7 @@ struct SequenceExportPlan: Sendable {
   var keepsFirstSequenceOnly = false
   var isTransposed: Bool
   var rotation: CacheRotation?
+  var workingByteCount: Int
   var keys: [OutPlane] = []
   var values: [OutPlane] = []
 
@@ -47,6 +48,7 @@ struct SequenceExportPlan: Sendable {
       throw .invalidArgument("llama.cpp sequence version \(version) is not known; choose 2, 3 or 4")
     }
     hasAttention = origin.hasAttention
+    workingByteCount = max(1, options.workingByteCount)
     cells = origin.cells
     isTransposed = options.isTransposed ?? origin.isTransposed
     streamCount = options.streamCount ?? origin.streamCount

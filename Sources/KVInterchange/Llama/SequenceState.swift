@@ -10,7 +10,7 @@ public struct SequenceState: ImportedState {
   public let rowCount: Int
   public let checkpointByteCount: Int
   /// How the file looked around the rows.
-  public let description: SequenceOrigin
+  public let sequenceOrigin: SequenceOrigin
 
   private let source: ByteSource
   private let places: [PlanePlace]
@@ -18,13 +18,20 @@ public struct SequenceState: ImportedState {
   private let checkpointRanges: [Range<Int>]
 
   /// Opens a state.
-  /// - Parameter tokens: the cells' tokens, for a blob, which carries none; ignored where the file has a token field.
+  /// - Parameters:
+  ///   - tokens: the cells' tokens, for a blob, which carries none; ignored where the file has a token field.
+  ///   - workingByteCount: bytes held at most for turning transposed values into rows.
   /// - Throws: ``FormatError``, naming the offset of the field at fault.
-  public static func read(_ source: ByteSource, tokens: [Token]? = nil) throws(FormatError) -> SequenceState {
-    try SequenceState(try StateParser.parse(source), source: source, givenTokens: tokens)
+  public static func read(
+    _ source: ByteSource, tokens: [Token]? = nil, workingByteCount: Int = 64 << 20
+  ) throws(FormatError) -> SequenceState {
+    try SequenceState(
+      try StateParser.parse(source), source: source, givenTokens: tokens, workingByteCount: workingByteCount)
   }
 
-  private init(_ parsed: ParsedState, source: ByteSource, givenTokens: [Token]?) throws(FormatError) {
+  private init(_ parsed: ParsedState, source: ByteSource, givenTokens: [Token]?, workingByteCount: Int)
+    throws(FormatError)
+  {
     self.source = source
     let attention = parsed.attention ?? AttentionPayload()
     let data = attention.data
@@ -33,7 +40,8 @@ public struct SequenceState: ImportedState {
     planes = places.isEmpty ? [SequenceOrigin.nominalPlane] : Self.layouts(data)
     transposed = TransposedRows(
       source: source, cellCount: rowCount,
-      rowByteCountOfAllPlanes: places.reduce(0) { $0 + ($1.channelByteCount > 0 ? $1.rowByteCount : 0) })
+      rowByteCountOfAllPlanes: places.reduce(0) { $0 + ($1.channelByteCount > 0 ? $1.rowByteCount : 0) },
+      workingByteCount: workingByteCount)
 
     let reading: TokenField.Reading
     if let words = parsed.tokenWords {
@@ -66,7 +74,7 @@ public struct SequenceState: ImportedState {
     origin.valueTypes = RunColumn(data.values.map { Int64($0.type.number) })
     origin.outputsByteCount = parsed.outputs.count
     origin.restByteCount = parsed.rest.count
-    description = origin
+    sequenceOrigin = origin
   }
 
   private static func layouts(_ data: StreamData) -> [PlaneLayout] {
@@ -78,10 +86,10 @@ public struct SequenceState: ImportedState {
     return layout(.keys, data.keys) + layout(.values, data.values)
   }
 
-  public var formatName: String { description.formatName }
-  public var origin: [UInt8] { description.encoded() }
-  public var canBeCut: Bool { description.canBeCut }
-  public var fingerprintSettings: [String: String] { description.fingerprintSettings }
+  public var formatName: String { sequenceOrigin.formatName }
+  public var origin: [UInt8] { sequenceOrigin.encoded() }
+  public var canBeCut: Bool { sequenceOrigin.canBeCut }
+  public var fingerprintSettings: [String: String] { sequenceOrigin.fingerprintSettings }
 
   public func copyRows(
     plane: Int, rows: Range<Int>, into destination: UnsafeMutableRawBufferPointer

@@ -142,7 +142,7 @@ public struct SequenceStateWriter: StateExport {
     try out.integer(UInt64(plane.rowByteCount), sink)
     try RowPieces.write(
       plane: plane.index, rowByteCount: plane.rowByteCount, rowCount: plan.rowCount,
-      pieceByteCount: Self.pieceByteCount,
+      pieceByteCount: pieceByteCount,
       gather: gather
     ) { (bytes) throws(Failure) in try out.append(bytes, sink) }
   }
@@ -159,7 +159,7 @@ public struct SequenceStateWriter: StateExport {
     try out.integer(UInt32(element), sink)
     try out.integer(UInt32(channelCount), sink)
     let stripByteCount = plan.rowCount * element
-    let groupCount = min(channelCount, max(1, Self.stripByteCountLimit / stripByteCount))
+    let groupCount = min(channelCount, max(1, plan.workingByteCount / stripByteCount))
     let strips = UnsafeMutableRawBufferPointer.allocate(byteCount: groupCount * stripByteCount, alignment: 64)
     defer { strips.deallocate() }
     var channel = 0
@@ -168,7 +168,7 @@ public struct SequenceStateWriter: StateExport {
       var row = 0
       try RowPieces.write(
         plane: plane.index, rowByteCount: plane.rowByteCount, rowCount: plan.rowCount,
-        pieceByteCount: Self.pieceByteCount,
+        pieceByteCount: pieceByteCount,
         gather: gather
       ) { (bytes) throws(Failure) in
         let pieceRows = bytes.count / plane.rowByteCount
@@ -182,7 +182,7 @@ public struct SequenceStateWriter: StateExport {
     }
   }
 
-  private static var stripByteCountLimit: Int { 32 << 20 }
+  private var pieceByteCount: Int { min(Self.pieceByteCount, plan.workingByteCount) }
 }
 
 /// Asks for a plane's rows piece by piece, into one buffer.

@@ -21,6 +21,8 @@ enum StateLimit {
   static let streamCount = 4096
   static let layerCount = 8192
   static let sequenceCount = 4096
+  /// Distinct lists of sequences in a stream's cells.
+  static let sequenceListCount = 1 << 16
   static let architectureByteCount = 4096
   static let rotation = 1 << 20
   /// Payloads after the first one: sliding window, indexer, recurrent.

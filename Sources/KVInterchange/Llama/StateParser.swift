@@ -20,8 +20,9 @@ struct ParsedState {
 /// the number of caches stands in the format. The reading that ends exactly at the last byte is right.
 struct StateParser {
   private let reader: ByteReader
-  /// The error of the reading that came furthest: the most likely shape, hence the most helpful message.
+  /// The error of the reading that recognised most: the most likely shape, hence the most helpful message.
   private var furthest: FormatError?
+  private var furthestMilestone = 0
 
   private init(_ source: ByteSource) { reader = ByteReader(source) }
 
@@ -85,7 +86,12 @@ struct StateParser {
   }
 
   private mutating func note(_ error: FormatError) {
-    if furthest == nil || error.offset > furthest!.offset { furthest = error }
+    let mark = (reader.milestone, error.offset)
+    guard let known = furthest, mark <= (furthestMilestone, known.offset) else {
+      furthest = error
+      furthestMilestone = reader.milestone
+      return
+    }
   }
 
   /// The first reading in any of these versions that ends at the last byte.
@@ -98,6 +104,7 @@ struct StateParser {
           let grammar = PayloadGrammar(version: version, extensionByteCount: size, hasValues: hasValues)
           do throws(FormatError) {
             reader.seek(to: start)
+            reader.milestone = 0
             let attention = try AttentionPayload(reading: reader, grammar: grammar)
             try passOverFurtherPayloads(grammar, depth: 0)
             state.version = version
@@ -112,6 +119,7 @@ struct StateParser {
     }
     do throws(FormatError) {
       reader.seek(to: start)
+      reader.milestone = 0
       try RecurrentPayload.skip(reader)
       state.version = versions[0]
       state.rest = start..<reader.offset

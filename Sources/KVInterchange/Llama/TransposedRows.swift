@@ -4,10 +4,8 @@ import Synchronization
 /// Turns channel-major planes into token-major rows, reading long strips and keeping a window of rows per plane.
 // Invariants:
 // - a plane's window holds the rows `rows` of that plane, token-major, whole
-// - windows together take at most `byteCountLimit` bytes, one row a plane excepted
+// - windows together take at most the bytes allowed, one row a plane excepted
 final class TransposedRows: Sendable {
-  static let byteCountLimit = 64 << 20
-
   private struct Window {
     var rows: Range<Int>
     var bytes: [UInt8]
@@ -19,10 +17,15 @@ final class TransposedRows: Sendable {
   private let windowRowCount: Int
   private let windows = Mutex<[Int: Window]>([:])
 
-  init(source: ByteSource, cellCount: Int, rowByteCountOfAllPlanes: Int) {
+  init(source: ByteSource, cellCount: Int, rowByteCountOfAllPlanes: Int, workingByteCount: Int) {
     self.source = source
     self.cellCount = cellCount
-    windowRowCount = min(cellCount, max(1, Self.byteCountLimit / max(1, rowByteCountOfAllPlanes)))
+    windowRowCount = min(cellCount, max(1, workingByteCount / max(1, rowByteCountOfAllPlanes)))
+  }
+
+  private func assertInvariants(_ window: Window, rowByteCount: Int) {
+    assert(window.bytes.count == window.rows.count * rowByteCount, "the window holds its rows whole")
+    assert(window.rows.count <= windowRowCount && window.rows.upperBound <= cellCount, "the window fits")
   }
 
   /// Copies rows `rows` of a transposed plane, token-major.
@@ -44,6 +47,7 @@ final class TransposedRows: Sendable {
           }
         }
         guard let window = windows[index] else { return }
+        assertInvariants(window, rowByteCount: place.rowByteCount)
         let end = min(rows.upperBound, window.rows.upperBound)
         let from = (row - window.rows.lowerBound) * place.rowByteCount
         let byteCount = (end - row) * place.rowByteCount
