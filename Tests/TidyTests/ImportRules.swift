@@ -43,7 +43,8 @@ enum ImportRules {
   /// The module that a line imports; nil where the line is no import.
   static func importedModule(in code: String) -> Substring? {
     // Attributes, an access level, the keyword, a kind of declaration, the name.
-    let pattern = #/
+    let pattern =
+      #/
       ^\s*
       (?: @\w+ (?:\([^)]*\))? \s+ )*
       (?: (?: public | package | internal | fileprivate | private ) \s+ )?
