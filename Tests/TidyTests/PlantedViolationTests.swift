@@ -47,7 +47,10 @@ import Testing
       rule: ShapeRules.functionLength, caught: [function(bodyLineCount: 66)], passed: [function(bodyLineCount: 65)]),
     Case(
       rule: ShapeRules.invariants, caught: ["struct A {\n  func assertInvariants() {}\n}"],
-      passed: ["// Invariants:\n// - none\nstruct A {\n  func assertInvariants() {}\n}"]),
+      passed: [
+        "// Invariants:\n// - none\nstruct A {\n  func assertInvariants() {}\n}",
+        "extension A {\n  /// Checks the list at the head of A.swift.\n  func assertInvariants() {}\n}",
+      ]),
     Case(
       rule: SafetyRules.prints, caught: ["  print(\"here\")", "debugPrint(x)", "dump(x)", "let a = \"\\(dump(x))\""],
       passed: ["// print(x)", "let s = \"print(\"", "printer.print(x)", "func blueprint() {}\nblueprint()"]),

@@ -33,7 +33,8 @@ enum ShapeRules {
   static let invariants = FileRule(name: "invariants are stated where they are asserted") { file in
     guard file.isInSources, file.isSwift,
       let index = file.codeLines.firstIndex(where: { $0.contains("func assertInvariants(") }),
-      !file.lines.contains(where: { $0.contains("// Invariants:") })
+      // A type's extension in a file of its own says where its list stands.
+      !file.lines.contains(where: { $0.contains("// Invariants:") || $0.contains(/\/\/.*\bthe list\b.* \w+\.swift/) })
     else { return [] }
     return [Violation(path: file.path, line: index + 1, message: "assertInvariants() without an `// Invariants:` list")]
   }
