@@ -4,8 +4,9 @@
     tools/python/run ../cbor_vectors.py            writes the file
     tools/python/run ../cbor_vectors.py --check    exit 1 where the file holds anything else
 
-A hash is SHA-256 of the canonical CBOR of [parent, [token ids], extra]; the first parent is SHA-256 of the canonical CBOR of a
-seed text; extra is null, or an array of ["lora", name], ["mm", identifier, offset], ["cache_salt", salt].
+A hash is SHA-256 of the canonical CBOR of [parent, [token ids], extra]; the first parent is SHA-256 of the
+canonical CBOR of a seed text; extra is null, or an array of
+["lora", name], ["mm", identifier, offset], ["cache_salt", salt].
 """
 
 import hashlib
@@ -48,8 +49,11 @@ def document():
     lora, salt = ["lora", "tool-library-v2"], ["cache_salt", "tenant \u00e9\u4e2d\U0001f511"]
     image, late_image = ["mm", "5f0d" * 16, 0], ["mm", "a" * 300, 70000]
     chains = [chain(seed, 1, edges, {}) for seed in ("vllm-none-hash", "0", "42", "")]
-    for seed, size, blocks in (("vllm-none-hash", 16, 5), ("42", 64, 3), ("0", 256, 2), ("vllm-none-hash", 23, 2), ("0", 24, 2)):
-        tokens = [source.choice(edges) if source.random() < 0.3 else source.randrange(49152) for _ in range(size * blocks)]
+    shapes = (("vllm-none-hash", 16, 5), ("42", 64, 3), ("0", 256, 2), ("vllm-none-hash", 23, 2), ("0", 24, 2))
+    for seed, size, blocks in shapes:
+        tokens = [
+            source.choice(edges) if source.random() < 0.3 else source.randrange(49152) for _ in range(size * blocks)
+        ]
         chains.append(chain(seed, size, tokens, {}))
     tokens = [source.randrange(151936) for _ in range(16 * 4 + 5)]  # the rest of 5 has no hash
     for extras in (
@@ -59,7 +63,8 @@ def document():
         {0: [lora, image, salt], 1: [lora, image, late_image], 2: [lora], 3: [lora]},
     ):
         chains.append(chain("vllm-none-hash", 16, tokens, extras))
-    encodings = [{"value": value, "cbor": cbor2.dumps(value, canonical=True).hex()} for value in edges + [2**32 - 1, 2**32, 2**53]]
+    integers = edges + [2**32 - 1, 2**32, 2**53]
+    encodings = [{"value": value, "cbor": cbor2.dumps(value, canonical=True).hex()} for value in integers]
     texts = ["", "a", "x" * 23, "x" * 24, "x" * 255, "x" * 256, "x" * 65536, "\u00e9\u4e2d\U0001f511"]
     return {
         "roots": [{"seed": seed, "hash": digest(seed).hex()} for seed in ("vllm-none-hash", "0", "42", "")],

@@ -1,7 +1,8 @@
 /// The shape of every block of a cache space: tokens in a full block, and its planes in their order.
 ///
-/// In RAM a block lies in a frame of ``frameByteCount`` bytes: plane `p` begins at ``planeOffset(_:)``, its rows follow one
-/// another, token-major. A tail of `n` tokens fills the first `n` rows of each plane; the rest of the frame means nothing.
+/// In RAM a block lies in a frame of ``frameByteCount`` bytes: plane `p` begins at ``planeOffset(_:)``, its rows follow
+/// one another, token-major. A tail of `n` tokens fills the first `n` rows of each plane; the rest of the frame means
+/// nothing.
 public struct BlockLayout: Hashable, Sendable {
   /// Planes begin at multiples of this many bytes, a cache line.
   public static let planeAlignmentByteCount = 64
@@ -41,8 +42,8 @@ public struct BlockLayout: Hashable, Sendable {
         layout.rowByteCount % layout.elementType.unitByteCount == 0
       else {
         throw .invalidArgument(
-          "\(layout.plane): a row of \(layout.rowByteCount) bytes; it must be 1 to \(Self.rowByteCountLimit) and a multiple of "
-            + "\(layout.elementType.unitByteCount) for \(layout.elementType.name)")
+          "\(layout.plane): a row of \(layout.rowByteCount) bytes; it must be 1 to \(Self.rowByteCountLimit) "
+            + "and a multiple of \(layout.elementType.unitByteCount) for \(layout.elementType.name)")
       }
       offsets.append(offset)
       let planeByteCount = layout.rowByteCount * blockTokenCount

@@ -1,4 +1,5 @@
-/// Canonical CBOR (RFC 8949, section 4.2.1) of the few shapes that a block hash needs: shortest heads, definite lengths.
+/// Canonical CBOR (RFC 8949, section 4.2.1) of the few shapes that a block hash needs: shortest heads, definite
+/// lengths.
 package struct CBORWriter {
   package private(set) var bytes: [UInt8] = []
 

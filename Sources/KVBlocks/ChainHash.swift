@@ -31,7 +31,8 @@ public enum ChainHash {
     return sha256(writer.bytes)
   }
 
-  /// The hashes of the full blocks of `tokens`, `blockTokenCount` tokens each, root first. A rest shorter than a block has none.
+  /// The hashes of the full blocks of `tokens`, `blockTokenCount` tokens each, root first. A rest shorter than a block
+  /// has none.
   public static func hashes(
     ofFullBlocksIn tokens: [Token], blockTokenCount: Int, root: BlockHash
   ) -> [BlockHash] {

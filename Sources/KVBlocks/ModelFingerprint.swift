@@ -10,8 +10,8 @@ public struct ModelFingerprint: Hashable, Sendable {
   public var settings: [String: String]
   /// Keeps tenants apart: other salt, other space.
   public var salt: String
-  /// Nil: the root hash is derived from this fingerprint and the layout. Otherwise vLLM's NONE_HASH of this seed, so that
-  /// block hashes equal those of a vLLM server with that `PYTHONHASHSEED`.
+  /// Nil: the root hash is derived from this fingerprint and the layout. Otherwise vLLM's NONE_HASH of this seed, so
+  /// that block hashes equal those of a vLLM server with that `PYTHONHASHSEED`.
   public var vllmSeed: String?
 
   public init(

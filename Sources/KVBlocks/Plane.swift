@@ -1,4 +1,5 @@
-/// One tensor's rows inside a block: one layer's keys, or its values. Rows are token-major, whatever the engine's order.
+/// One tensor's rows inside a block: one layer's keys, or its values. Rows are token-major, whatever the engine's
+/// order.
 public struct Plane: Hashable, Sendable, CustomStringConvertible {
   public enum Kind: UInt8, Hashable, Sendable {
     case keys = 0

@@ -84,7 +84,9 @@ import Testing
   }
 
   @Test func `text that is not 64 hexadecimal digits is no hash`() {
-    for text in ["", "00", String(repeating: "g", count: 64), String(repeating: "0", count: 63), hash.description + "00"] {
+    for text in [
+      "", "00", String(repeating: "g", count: 64), String(repeating: "0", count: 63), hash.description + "00",
+    ] {
       #expect(BlockHash(hex: text) == nil)
     }
   }

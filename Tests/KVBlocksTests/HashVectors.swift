@@ -51,7 +51,8 @@ struct HashVectors: Decodable {
   let chains: [Chain]
 
   static func read() throws -> HashVectors {
-    let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
     let data = try Data(contentsOf: root.appending(path: "data/vectors/sha256_cbor.json"))
     return try JSONDecoder().decode(HashVectors.self, from: data)
   }

@@ -2,9 +2,9 @@
 
     count_results.py FOLDER SWIFT_STATUS MODEL_STATUS
 
-FOLDER holds swift-swift-testing.xml and, where the model test ran, model.json. A runner that failed without a result that says
-so (a crash, a build error) counts as one failure. MODEL_STATUS: the script's exit code, 77 for "its packages cannot be had",
-"-" where it was left out. Exit 1 where anything failed or nothing ran.
+FOLDER holds swift-swift-testing.xml and, where the model test ran, model.json. A runner that failed without a result
+that says so (a crash, a build error) counts as one failure. MODEL_STATUS: the script's exit code, 77 for "its packages
+cannot be had", "-" where it was left out. Exit 1 where anything failed or nothing ran.
 """
 
 import json

@@ -2,9 +2,10 @@
 
     old_libc.py FOLDER
 
-The wheel names an older glibc in its tag than it needs, though all that it needs of 2.38 are C23's names of strtol and its
-like. So the requirement is marked weak in our private copy of the libraries (one flag in `.gnu.version_r`), and the four
-names come from a small library of our own, `isoc23.so`, which engine.py loads first. Does nothing on a newer C library.
+The wheel names an older glibc in its tag than it needs, though all that it needs of 2.38 are C23's names of strtol and
+its like. So the requirement is marked weak in our private copy of the libraries (one flag in `.gnu.version_r`), and the
+four names come from a small library of our own, `isoc23.so`, which engine.py loads first. Does nothing on a newer C
+library.
 """
 
 import ctypes

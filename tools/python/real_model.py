@@ -2,9 +2,9 @@
 
     real_model.py --kvpager PATH [--results FILE] [--only TEXT]
 
-Each case computes a state with llama.cpp, carries it through `kvpager import` and `kvpager export` (processes of their own), gives
-it to a new context, and compares what that one computes next with what the first, uninterrupted context computes: the
-same tokens, and logits equal to the bit.
+Each case computes a state with llama.cpp, carries it through `kvpager import` and `kvpager export` (processes of their
+own), gives it to a new context, and compares what that one computes next with what the first, uninterrupted context
+computes: the same tokens, and logits equal to the bit.
 """
 
 import argparse
@@ -107,7 +107,7 @@ def the_engine_alone_resumes_its_own_file_to_the_bit(bench):
 
 
 def a_resumed_chat_goes_on_as_if_never_interrupted(bench):
-    """512 tokens of a help desk's system prompt, from the store under a budget smaller than the data, then the rest of the
+    """512 tokens of a help desk's system prompt, through a RAM budget smaller than the data, then the rest of the
     prompt and the answer that expected.json names."""
     store = bench.store("chat")
     head, rest = bench.tokens[:512], bench.tokens[512:]
@@ -151,7 +151,7 @@ def a_prefix_and_a_fork_are_what_llama_would_have_written(bench):
 
 
 def two_chats_share_the_blocks_of_their_common_prompt(bench):
-    """The second chat's state comes from the first one's, cut and continued otherwise: shared blocks are stored once."""
+    """The second chat's state is the first one's, cut and continued otherwise: what they share is stored once."""
     store = bench.store("shared")
     common, block = 256, 64
     files = {}
@@ -171,8 +171,9 @@ def two_chats_share_the_blocks_of_their_common_prompt(bench):
         require(exported.read_bytes() == file.read_bytes(), f"{name}: the exported bytes differ")
     blocks = json.loads(store.run("stats", "--json"))["blocks"]
     full = (512 + common + 128) // block
+    unique = full - common // block
     require(blocks["references"] == full, f"{blocks['references']} references, {full} expected")
-    require(blocks["unique"] == full - common // block, f"{blocks['unique']} unique blocks, {full - common // block} expected")
+    require(blocks["unique"] == unique, f"{blocks['unique']} unique blocks, {unique} expected")
 
 
 def half_precision_with_flash_attention_off(bench):

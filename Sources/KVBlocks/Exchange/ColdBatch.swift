@@ -52,7 +52,8 @@ package enum SessionOperation: Sendable {
     case replace([UInt8])
   }
 
-  /// Writes the record (the disk tier sets revision, `updatedMicroseconds` and `checkpointByteCount`) and counts its blocks.
+  /// Writes the record (the disk tier sets revision, `updatedMicroseconds` and `checkpointByteCount`) and counts its
+  /// blocks.
   case put(SessionRecord, checkpoint: CheckpointChange, condition: Condition)
   case rename(space: SpaceID, from: String, to: String)
   case delete(space: SpaceID, name: String)
@@ -72,7 +73,8 @@ package struct ColdCommit: Sendable {
     /// The session's new revision (for `put`), else 0.
     case done(revision: UInt64)
     case failed(StoreError)
-    /// Blocks of the record are not stored. Nothing of this operation was done; give them with the next batch and try again.
+    /// Blocks of the record are not stored. Nothing of this operation was done; give them with the next batch and try
+    /// again.
     case missingBlocks([BlockHash])
   }
 

@@ -1,0 +1,54 @@
+/// A text file of the repository, as the rules see it.
+struct SourceFile: Sendable {
+  /// From the repository's root, with slashes.
+  let path: String
+  let lines: [String]
+  /// The same lines with the contents of comments and string literals blanked, so that a rule about code sees code
+  /// only.
+  let codeLines: [String]
+
+  init(path: String, text: String) {
+    self.path = path
+    lines = Self.lines(of: text)
+    codeLines = path.hasSuffix(".swift") ? Self.lines(of: CodeScanner.code(of: text)) : lines
+  }
+
+  var folders: [Substring] { path.split(separator: "/").dropLast() }
+  var name: Substring { path.split(separator: "/").last ?? "" }
+  /// The module of a file in Sources; nil for others.
+  var module: Substring? { folders.first == "Sources" && folders.count > 1 ? folders[1] : nil }
+  var isSwift: Bool { path.hasSuffix(".swift") }
+  var isInSources: Bool { path.hasPrefix("Sources/") }
+
+  private static func lines(of text: String) -> [String] {
+    var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    if lines.last == "" { lines.removeLast() }
+    return lines
+  }
+}
+
+/// Where a rule is broken. `line` counts from 1; 0 for the file as a whole.
+struct Violation: Hashable, CustomStringConvertible {
+  let path: String
+  let line: Int
+  let message: String
+
+  var description: String { line == 0 ? "\(path): \(message)" : "\(path):\(line): \(message)" }
+}
+
+/// Everything about one file that a rule can find wrong.
+struct FileRule: Sendable, CustomStringConvertible {
+  let name: String
+  let violations: @Sendable (SourceFile) -> [Violation]
+
+  var description: String { name }
+}
+
+extension SourceFile {
+  /// A violation for each line of code for which `message` gives one.
+  func codeViolations(_ message: (_ code: String, _ index: Int) -> String?) -> [Violation] {
+    codeLines.indices.compactMap { index in
+      message(codeLines[index], index).map { Violation(path: path, line: index + 1, message: $0) }
+    }
+  }
+}
