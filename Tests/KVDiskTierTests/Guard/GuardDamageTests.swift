@@ -44,7 +44,7 @@ private func useDamaged(_ directory: String, _ damage: GuardDamage, seeds: [UInt
     #expect(try !LMDBFileGuard.inspect(path: directory + "/whole").isDeep)
     #expect(map.treePages.count > 100 && map.freelistPages.count > 1 && map.runPages.count > 15)
 
-    let trialCount = isLongRun ? 1_000 : 40
+    let trialCount = isLongRun ? 250 : 40
     var accepted: [UInt64] = []
     var acceptedDeep: [UInt64] = []
     for seed in 0..<UInt64(trialCount) {
