@@ -64,6 +64,17 @@ final class LMDBDataFile {
     return count
   }
 
+  /// Asks the operating system to read this part ahead of its use. A hint: what becomes of it means nothing.
+  func willNeed(_ offset: UInt64, byteCount: Int) {
+    guard let start = off_t(exactly: offset) else { return }
+    #if canImport(Darwin)
+      var advice = radvisory(ra_offset: start, ra_count: Int32(clamping: byteCount))
+      _ = fcntl(descriptor, F_RDADVISE, &advice)
+    #else
+      posix_fadvise(descriptor, start, off_t(byteCount), POSIX_FADV_WILLNEED)
+    #endif
+  }
+
   private static func error(_ number: Int32, _ path: String) -> StoreError {
     let cause = String(cString: strerror(number))
     switch number {

@@ -121,7 +121,9 @@ final class GuardFixture: @unchecked Sendable {  // because: each test uses it f
   }
 
   /// One transaction of random puts, replacements and deletions; each table stays near `liveCount` entries.
-  func churn(operationCount: Int, liveCount: Int, extentCount: Int) throws {
+  /// - Parameter leavesLongRuns: replaces values that the same transaction wrote, whose runs LMDB keeps though they are too long.
+  func churn(operationCount: Int, liveCount: Int, extentCount: Int, leavesLongRuns: Bool = false) throws {
+    var isWritten: Set<UInt64> = []
     try write { transaction in
       for _ in 0..<operationCount {
         let table = Table.allCases.randomElement(using: &numbers)!
@@ -132,9 +134,11 @@ final class GuardFixture: @unchecked Sendable {  // because: each test uses it f
           try delete(table, live[table.rawValue].remove(at: index), in: transaction)
         } else if let index, roll % 5 == 0 {
           let number = live[table.rawValue][index]
+          guard isWritten.insert(number).inserted || leavesLongRuns else { continue }
           try put(table, number, byteCount: table.valueByteCount(&numbers), in: transaction)
         } else {
           try put(table, nextNumber, byteCount: table.valueByteCount(&numbers), in: transaction)
+          isWritten.insert(nextNumber)
           live[table.rawValue].append(nextNumber)
           nextNumber += 1
         }

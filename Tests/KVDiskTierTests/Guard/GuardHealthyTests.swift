@@ -26,7 +26,8 @@ import Testing
       let isBig = commit % 17 == 0
       try fixture.churn(
         operationCount: isBig ? 800 : 25, liveCount: commit % 80 > 60 ? 40 : 1_500,
-        extentCount: commit % 80 > 60 ? 4 : 60)
+        extentCount: commit % 80 > 60 ? 4 : 60,
+        leavesLongRuns: seed % 2 == 0)
       let report = try LMDBFileGuard.inspect(path: fixture.directory.path, deep: commit % 10 == 0)
       #expect(report.findings == [], "seed \(seed), commit \(commit)")
       #expect(report.unreachablePageCount == 0)
