@@ -57,11 +57,9 @@ extension Simulation {
       model.live[name] = Array(wanted[..<min(count, wanted.count)])
     }
     try session.append(tokens) { writer in
+      let range = writer.tokens.lowerBound + before.count..<writer.tokens.upperBound + before.count
       for plane in rows.layout.planes.indices {
-        writer.withUnsafeRows(ofPlane: plane) { bytes in
-          let range = writer.tokens.lowerBound + before.count..<writer.tokens.upperBound + before.count
-          rows.fill(bytes, plane: plane, states: states[range])
-        }
+        writer.withUnsafeRows(ofPlane: plane) { rows.fill($0, plane: plane, states: states[range]) }
       }
     }
     try require(session.tokenCount == wanted.count, "\(name) has \(session.tokenCount) tokens for \(wanted.count)")
@@ -120,14 +118,13 @@ extension Simulation {
     let states = rows.states(of: tokens)
     for plane in rows.layout.planes.indices {
       let size = rows.layout.planes[plane].rowByteCount * prefix.tokenCount
-      try withUnsafeTemporaryAllocation(byteCount: max(size, 1), alignment: 64) { buffer in
-        let bytes = UnsafeMutableRawBufferPointer(rebasing: buffer[..<size])
-        let count = try prefix.gather(plane: plane, into: bytes)
-        try require(count == prefix.tokenCount, "a prefix lost blocks between look-up and read")
-        try require(
-          rows.matches(UnsafeRawBufferPointer(bytes), plane: plane, states: states[..<count]),
-          "plane \(plane) of a prefix has other rows")
-      }
+      let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 64)
+      defer { bytes.deallocate() }
+      let count = try prefix.gather(plane: plane, into: bytes)
+      try require(count == prefix.tokenCount, "a prefix lost blocks between look-up and read")
+      try require(
+        rows.matches(UnsafeRawBufferPointer(bytes), plane: plane, states: states[..<count]),
+        "plane \(plane) of a prefix has other rows")
     }
   }
 
@@ -156,9 +153,10 @@ extension Simulation {
     let lease = try session.lease()
     try require(lease.tokenCount == tokens.count, "a lease of \(lease.tokenCount) tokens for \(tokens.count)")
     for block in 0..<lease.blockCount {
+      let expected = states[lease.tokenRange(ofBlock: block)]
       for plane in rows.layout.planes.indices {
         let isRight = lease.withPlane(plane, ofBlock: block) { span in
-          span.withUnsafeBytes { rows.matches($0, plane: plane, states: states[lease.tokenRange(ofBlock: block)]) }
+          span.withUnsafeBytes { rows.matches($0, plane: plane, states: expected) }
         }
         try require(isRight, "plane \(plane) of block \(block) of \(name) has other rows")
       }

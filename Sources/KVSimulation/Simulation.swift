@@ -101,7 +101,7 @@ package final class Simulation {
     model.live = [:]
     do {
       try store.close()
-    } catch let error as StoreError where setup.allowedErrors.contains(error.code) {
+    } catch where setup.allowedErrors.contains(error.code) {
       refusalCount += 1
     }
     var plain = setup
