@@ -67,7 +67,7 @@ package final class DiskTier: Sendable {
     return try StoreHeader.decode(bytes, path: path)
   }
 
-  /// Closes the files once no transaction is under way; every later call throws `closed`.
+  /// Closes the file. Waits for calls that are under way; every later one throws `closed`.
   package func close() { environment.close() }
 
   // MARK: Spaces
@@ -86,7 +86,9 @@ package final class DiskTier: Sendable {
       let record = SpaceRecord(
         id: SpaceID(rawValue: counters.nextSpace), fingerprint: fingerprint, layout: layout,
         root: fingerprint.rootHash(layout: layout))
-      guard counters.nextSpace < UInt32.max else { throw StoreError(.inputOutput, "the store has used up its space ids") }
+      guard counters.nextSpace < UInt32.max else {
+        throw StoreError(.inputOutput, "the store has used up its space ids")
+      }
       counters.nextSpace += 1
       try transaction.write(Keys.space(record.id), SpaceFormat.encode(record), in: tables.spaces)
       try transaction.write(StoreCounters.key, counters.encoded(), in: tables.meta)
@@ -114,7 +116,8 @@ extension StoreError {
     switch error {
     case .invalid:
       self.init(
-        .damaged, "\(path) holds no sound LMDB file: `kvpager verify` lists the damage, `kvpager salvage` saves what is whole",
+        .damaged,
+        "\(path) holds no sound LMDB file: `kvpager verify` lists the damage, `kvpager salvage` saves what is whole",
         cause: error.description)
     case .noMemory:
       self.init(

@@ -26,6 +26,7 @@ package struct DiskTierOptions: Hashable, Sendable {
 
   var environment: EnvironmentOptions {
     EnvironmentOptions(
-      mapByteCount: mapByteCount, isReadOnly: isReadOnly, durability: durability, tableLimit: 8, readerLimit: readerLimit)
+      mapByteCount: mapByteCount, isReadOnly: isReadOnly, durability: durability, tableLimit: 8,
+      readerLimit: readerLimit)
   }
 }

@@ -11,26 +11,33 @@ extension StoreError: LMDBErrorConvertible {
     case .noSpace, .quotaExceeded, .fileTooLarge:
       self = .diskFull(cause: cause)
     case .accessDenied, .notPermitted:
-      self.init(.permissionDenied, "the operating system refuses access to the store: check owner and permissions", cause: cause)
+      self.init(
+        .permissionDenied, "the operating system refuses access to the store: check owner and permissions", cause: cause
+      )
     case .readOnlyFileSystem:
       self.init(.readOnly, "the store lies on a read-only file system: open it for reading only", cause: cause)
     case .corrupted, .pageNotFound, .invalid, .notFound, .incompatible:
       self.init(
-        .damaged, "the store's tables are damaged: `kvpager verify` lists the damage, `kvpager salvage` saves what is whole",
+        .damaged,
+        "the store's tables are damaged: `kvpager verify` lists the damage, `kvpager salvage` saves what is whole",
         cause: cause)
     case .versionMismatch:
-      self.init(.versionTooNew, "the store was written with another file format of LMDB: use that version of LMDB", cause: cause)
+      self.init(
+        .versionTooNew, "the store was written with another file format of LMDB: use that version of LMDB", cause: cause
+      )
     case .readersFull:
-      self.init(.busy, "too many readers use the store at one time: close some, or raise the reader limit", cause: cause)
+      self.init(
+        .busy, "too many readers use the store at one time: close some, or raise the reader limit", cause: cause)
     case .alreadyOpen:
       self.init(.busy, "the store is open already in this process: share that one", cause: nil)
     case .forked:
       self.init(.forked, "the store was opened before fork(): open it anew in the child process", cause: nil)
     case .closed:
-      self.init(.closed, "the store was closed: open it again", cause: nil)
+      self.init(.closed, "the store was closed: open it anew", cause: nil)
     case .noMemory:
       self.init(
-        .inputOutput, "the address space has no room for the store's map: open it with a smaller one, or raise `ulimit -v`",
+        .inputOutput,
+        "the address space has no room for the store's map: open it with a smaller one, or raise `ulimit -v`",
         cause: cause)
     case .noSuchFile:
       self.init(.notFound, "there is no store at this path", cause: cause)
@@ -40,7 +47,9 @@ extension StoreError: LMDBErrorConvertible {
   }
 
   static func diskFull(cause: String?) -> StoreError {
-    StoreError(.diskFull, "the disk is full: free space or lower the quota, then try again; nothing committed is lost", cause: cause)
+    StoreError(
+      .diskFull, "the disk is full: free space or lower the quota, then try again; nothing committed is lost",
+      cause: cause)
   }
 
   static let readOnlyStore = StoreError(.readOnly, "the store is open for reading only: open it for writing")

@@ -31,7 +31,8 @@ struct StoreFile {
     guard status.st_size > 0 else {
       throw StoreError(
         .damaged,
-        "\(dataPath) is empty: bring it back from a copy, or delete it if it never held anything, then a new store can be made")
+        "\(dataPath) is empty: bring it back from a copy, or delete it if it never held anything, then a new store can be made"
+      )
     }
     try checkMagic()
     return .present
@@ -48,7 +49,8 @@ struct StoreFile {
     case (4, 0xBEEF_C0DE): return
     case (4, UInt32(0xBEEF_C0DE).byteSwapped): throw .foreignByteOrder(directory)
     case (4, _): throw .notAStore(directory, "data.mdb is no LMDB file")
-    case (0..., _): throw StoreError(.damaged, "\(dataPath) is cut off within its first page: bring it back from a copy")
+    case (0..., _):
+      throw StoreError(.damaged, "\(dataPath) is cut off within its first page: bring it back from a copy")
     default: throw systemError("read")
     }
   }
@@ -94,7 +96,8 @@ struct StoreFile {
     let cause = String(cString: strerror(code))
     switch code {
     case EACCES, EPERM:
-      return StoreError(.permissionDenied, "not allowed to \(action) \(directory): check owner and permissions", cause: cause)
+      return StoreError(
+        .permissionDenied, "not allowed to \(action) \(directory): check owner and permissions", cause: cause)
     case EROFS:
       return StoreError(.readOnly, "cannot \(action) \(directory): the file system is read-only", cause: cause)
     case ENOSPC, EDQUOT:

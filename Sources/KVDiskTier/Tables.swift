@@ -16,7 +16,9 @@ struct Tables: Sendable {
     func open(_ name: String, _ order: Table.KeyOrder = .bytes) throws(StoreError) -> Table {
       let table: Table?
       do { table = try transaction.openTable(name, order: order) } catch { throw StoreError(error) }
-      guard let table else { throw StoreError(.damaged, "the store lacks its table \"\(name)\": `kvpager salvage` saves what is whole") }
+      guard let table else {
+        throw StoreError(.damaged, "the store lacks its table \"\(name)\": `kvpager salvage` saves what is whole")
+      }
       return table
     }
     meta = try open(TableName.meta)
@@ -50,10 +52,22 @@ struct Tables: Sendable {
   /// Pages in use: what the quota is measured against. Pages that were freed and wait to be used again do not count.
   func usedPageCount(_ transaction: borrowing some TableReading & ~Copyable) throws(StoreError) -> Int {
     var count = 2  // LMDB's two meta pages
-    for table in [Table.freeList, .directory, meta, spaces, blocks, children, recency, extents, sessions] {
-      count += try transaction.size(of: table).pageCount
+    for table in all { count += try transaction.size(of: table).pageCount }
+    return count
+  }
+
+  /// Pages of the trees alone, values of whole pages left out.
+  func treePageCount(_ transaction: borrowing some TableReading & ~Copyable) throws(StoreError) -> Int {
+    var count = 0
+    for table in all {
+      let size = try transaction.size(of: table)
+      count += size.branchPageCount + size.leafPageCount
     }
     return count
+  }
+
+  private var all: [Table] {
+    [.freeList, .directory, meta, spaces, blocks, children, recency, extents, sessions]
   }
 }
 

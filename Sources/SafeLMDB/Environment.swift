@@ -11,21 +11,21 @@ import Synchronization
 // - One environment per file and process (OpenFiles); it works only in the process that opened it.
 // - `idleReaders` are read transactions that were reset: they hold a reader slot and no snapshot.
 // - A transaction begins and ends on one thread, inside a scope, between `gate.enter` and `gate.leave`.
-// - `environment` is closed once, by `close` or `deinit`, when no scope is running; no call passes the gate after that.
+// - `environment` is used only inside the gate while `isOpen`; it is closed once, when no transaction is live.
 
 /// One LMDB environment: a directory that holds `data.mdb` and `lock.mdb`.
-package final class Environment: @unchecked Sendable {  // because: the pointer never changes, and LMDB's MDB_env is made for sharing
+package final class Environment: @unchecked Sendable {  // because: an MDB_env is made for sharing
   private let environment: OpaquePointer
   private let identity: OpenFiles.Identity
   private let processID: pid_t
   private let gate = MapGate()
-  private let isClosed = Atomic(false)
+  private let isOpen = Atomic<Bool>(true)
   private let idleReaders = Mutex<[IdleReader]>([])
   package let options: EnvironmentOptions
   package let path: String
 
   /// A reset transaction's pointer on its way between threads.
-  private struct IdleReader: @unchecked Sendable {  // because: MDB_NOTLS frees a read transaction from its thread; one owner at a time
+  private struct IdleReader: @unchecked Sendable {  // because: MDB_NOTLS ties it to no thread; one owner
     let pointer: OpaquePointer
   }
 
@@ -38,17 +38,20 @@ package final class Environment: @unchecked Sendable {  // because: the pointer 
     self.path = path
     self.options = options
     processID = getpid()
+    keyByteLimit = Int(mdb_env_get_maxkeysize(environment))
+    var statistics = MDB_stat()
+    pageByteCount = mdb_env_stat(environment, &statistics) == MDB_SUCCESS ? Int(statistics.ms_psize) : 4096
     clearStaleReaders()
   }
 
   deinit { close() }
 
-  /// Waits for transactions under way and closes the files; every later call throws ``LMDBError/closed``. Closing twice is allowed.
+  /// Waits for live transactions, then closes the file: every later call throws ``LMDBError/closed``. Not inside a transaction.
   package func close() {
     // In a forked child the environment is the parent's: closing it would release the parent's reader slots.
     guard getpid() == processID else { return }
     gate.whileNoneIsLive {
-      guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
+      guard isOpen.exchange(false, ordering: .relaxed) else { return }
       OpenFiles.release(identity) {
         for reader in idleReaders.withLock({ $0 }) { mdb_txn_abort(reader.pointer) }
         mdb_env_close(environment)
@@ -151,7 +154,7 @@ package final class Environment: @unchecked Sendable {  // because: the pointer 
     var hasCleared = false
     while true {
       gate.enter()
-      guard !isClosed.load(ordering: .acquiring) else {
+      guard isOpen.load(ordering: .relaxed) else {
         gate.leave()
         throw E(.closed)
       }
@@ -160,7 +163,9 @@ package final class Environment: @unchecked Sendable {  // because: the pointer 
       gate.leave()
       switch code {
       case MDB_MAP_RESIZED:
-        let adopted = gate.whileNoneIsLive { mdb_env_set_mapsize(environment, 0) }
+        let adopted = gate.whileNoneIsLive {
+          isOpen.load(ordering: .relaxed) ? mdb_env_set_mapsize(environment, 0) : LMDBError.closed.code
+        }
         if adopted != MDB_SUCCESS { throw E(LMDBError(code: adopted)) }
       case MDB_READERS_FULL where !hasCleared:
         clearStaleReaders()
@@ -187,55 +192,44 @@ package final class Environment: @unchecked Sendable {  // because: the pointer 
     if getpid() != processID { throw E(.forked) }
   }
 
-  /// Inside the gate.
-  private func requireOpen() throws(LMDBError) {
-    guard getpid() == processID else { throw .forked }
-    guard !isClosed.load(ordering: .acquiring) else { throw .closed }
-  }
-
   // MARK: Facts and upkeep
 
   /// Frees reader slots of processes that died; the pages that they pinned become usable again.
   @discardableResult
   package func clearStaleReaders() -> Int {
-    gate.enter()
-    defer { gate.leave() }
-    guard getpid() == processID, !isClosed.load(ordering: .acquiring) else { return 0 }
     var dead: Int32 = 0
-    return mdb_reader_check(environment, &dead) == MDB_SUCCESS ? Int(dead) : 0
+    do throws(LMDBError) {
+      try whileOpen { mdb_reader_check(environment, &dead) }
+    } catch {
+      return 0
+    }
+    return Int(dead)
   }
 
   package func info() throws(LMDBError) -> EnvironmentInfo {
-    gate.enter()
-    defer { gate.leave() }
-    try requireOpen()
     var raw = MDB_envinfo()
-    try check(mdb_env_info(environment, &raw))
-    var statistics = MDB_stat()
-    try check(mdb_env_stat(environment, &statistics))
+    try whileOpen { mdb_env_info(environment, &raw) }
     return EnvironmentInfo(
-      mapByteCount: raw.me_mapsize, pageCount: raw.me_last_pgno + 1, pageByteCount: Int(statistics.ms_psize),
+      mapByteCount: raw.me_mapsize, pageCount: raw.me_last_pgno + 1, pageByteCount: pageByteCount,
       lastTransaction: UInt64(raw.me_last_txnid), readerSlotCount: Int(raw.me_numreaders),
       readerSlotLimit: Int(raw.me_maxreaders))
   }
 
+  /// Bytes of a page of this file.
+  package let pageByteCount: Int
+
   /// The longest key that LMDB takes, in bytes.
-  package func keyByteLimit() throws(LMDBError) -> Int {
-    gate.enter()
-    defer { gate.leave() }
-    try requireOpen()
-    return Int(mdb_env_get_maxkeysize(environment))
-  }
+  package let keyByteLimit: Int
 
   /// Bytes of the data file.
   package func fileByteCount() throws(LMDBError) -> Int {
-    gate.enter()
-    defer { gate.leave() }
-    try requireOpen()
-    var descriptor: Int32 = -1
-    try check(mdb_env_get_fd(environment, &descriptor))
     var status = stat()
-    guard fstat(descriptor, &status) == 0 else { throw LMDBError(code: errno) }
+    try whileOpen {
+      var descriptor: Int32 = -1
+      let code = mdb_env_get_fd(environment, &descriptor)
+      if code != MDB_SUCCESS { return code }
+      return fstat(descriptor, &status) == 0 ? MDB_SUCCESS : errno
+    }
     return Int(status.st_size)
   }
 
@@ -249,10 +243,16 @@ package final class Environment: @unchecked Sendable {  // because: the pointer 
 
   /// Copies the environment as it is now to a new directory `path`, leaving out free pages where `compacting`.
   package func copy(to path: String, compacting: Bool) throws(LMDBError) {
+    try whileOpen { mdb_env_copy2(environment, path, compacting ? UInt32(MDB_CP_COMPACT) : 0) }
+  }
+
+  /// A call that is no transaction, inside the gate.
+  private func whileOpen(_ body: () -> Int32) throws(LMDBError) {
+    guard getpid() == processID else { throw .forked }
     gate.enter()
     defer { gate.leave() }
-    try requireOpen()
-    try check(mdb_env_copy2(environment, path, compacting ? UInt32(MDB_CP_COMPACT) : 0))
+    guard isOpen.load(ordering: .relaxed) else { throw .closed }
+    try check(body())
   }
 
   /// Asks the operating system to read `bytes`, which lie in the map, ahead of their use. A hint: errors mean nothing.

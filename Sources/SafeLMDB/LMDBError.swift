@@ -39,10 +39,10 @@ package struct LMDBError: Error, Hashable, Sendable, CustomStringConvertible {
   package static let fileTooLarge = LMDBError(code: EFBIG)
   /// The file is open already in this process: `lmdb.h` forbids a second environment on it.
   package static let alreadyOpen = LMDBError(code: EBUSY)
-  /// This process is a fork()ed child of the one that opened the environment.
-  package static let forked = LMDBError(code: ECHILD)
   /// The environment was closed.
   package static let closed = LMDBError(code: EBADF)
+  /// This process is a fork()ed child of the one that opened the environment.
+  package static let forked = LMDBError(code: ECHILD)
 }
 
 /// An error type that can carry an ``LMDBError``: scoped calls throw their body's error type, and LMDB's own errors arrive as

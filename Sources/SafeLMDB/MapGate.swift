@@ -9,7 +9,7 @@
 // - `whileNoneIsLive` runs its body when no thread is between the two.
 
 /// Keeps the map where it is while a transaction of this process is live: LMDB may move it only when there is none.
-final class MapGate: @unchecked Sendable {  // because: the lock is a pthread_rwlock_t at a fixed address, made for sharing
+final class MapGate: @unchecked Sendable {  // because: a pthread_rwlock_t at a fixed address is made for sharing
   private let lock: UnsafeMutablePointer<pthread_rwlock_t>
 
   init() {

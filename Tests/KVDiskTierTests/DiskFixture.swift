@@ -1,5 +1,4 @@
 import KVBlocks
-import Synchronization
 import Testing
 
 @testable import KVDiskTier
@@ -62,12 +61,9 @@ final class StoreDirectory: Sendable {
 
   func write(_ bytes: [UInt8], to name: String) {
     let descriptor = open(path + "/" + name, O_RDWR | O_CREAT | O_TRUNC, 0o644)
-    precondition(Glibc_write(descriptor, bytes) == bytes.count)
+    let count = bytes.withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, 0) }
+    precondition(count == bytes.count)
     close(descriptor)
-  }
-
-  private func Glibc_write(_ descriptor: Int32, _ bytes: [UInt8]) -> Int {
-    bytes.withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, 0) }
   }
 
   var entryNames: [String] {
@@ -112,10 +108,8 @@ struct TestStore {
 
   /// Closes the store and opens it anew.
   mutating func reopen(options: DiskTierOptions? = nil) throws {
-    let path = directory.path
-    let placeholder = StoreDirectory()
-    tier = try DiskTier(path: placeholder.path)
-    tier = try DiskTier(path: path, options: options ?? self.options)
+    tier.close()
+    tier = try DiskTier(path: directory.path, options: options ?? self.options)
   }
 
   func key(_ hash: BlockHash) -> BlockKey { BlockKey(space: space.id, hash: hash) }
@@ -138,9 +132,13 @@ struct TestStore {
   func frame(of descriptor: BlockDescriptor) -> [UInt8] {
     var state = descriptor.key.hash.words.0 | 1
     var bytes = [UInt8](repeating: 0, count: layout.frameByteCount)
-    for index in bytes.indices {
-      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      bytes[index] = UInt8(truncatingIfNeeded: state >> 56)
+    bytes.withUnsafeMutableBytes { raw in
+      for offset in stride(from: 0, to: raw.count, by: 8) {
+        state ^= state << 13
+        state ^= state >> 7
+        state ^= state << 17
+        raw.storeBytes(of: state, toByteOffset: offset, as: UInt64.self)
+      }
     }
     return bytes
   }

@@ -39,11 +39,10 @@ extension DiskTier {
         for touch in batch.touches { try run.touch(touch, &transaction) }
         for operation in operations { commit.operations.append(try run.perform(operation, &transaction)) }
         putPageCount = run.putPageCount
-        commit.deletedBlockCount = try keepQuota(putPageCount: putPageCount, &transaction, isProtected)
+        commit.deletedBlockCount = try keepQuota(batch, putPageCount: putPageCount, &transaction, isProtected)
         try run.finish(&transaction)
         return commit
       }
-      recentBatch.withLock { $0.note(pageCount: putPageCount) }
       return commit
     } catch {
       throw explained(error, wantedByteCount: putPageCount * ExtentFormat.pageByteCount)
@@ -93,13 +92,15 @@ extension DiskTier {
 
   /// Deletes what the quota asks for. - Throws: `quotaFull` where what sessions hold leaves no room.
   private func keepQuota(
-    putPageCount: Int, _ transaction: inout WriteTransaction, _ isProtected: (BlockKey) -> Bool
+    _ batch: ColdBatch, putPageCount: Int, _ transaction: inout WriteTransaction, _ isProtected: (BlockKey) -> Bool
   ) throws(StoreError) -> Int {
     guard let quotaBytes = options.quotaBytes else { return 0 }
-    let quotaPageCount = quotaBytes / ExtentFormat.pageByteCount
+    let quotaPageCount = quotaBytes / environment.pageByteCount
+    // LMDB writes each tree page that changes to a new place: at most one a table for each block, twice with the deletions.
+    let treePageCount = min(
+      8 * (batch.writes.count + batch.touches.count + 1), try tables.treePageCount(transaction))
     let slack = recentBatch.withLock { slack -> Int in
-      var slack = slack
-      slack.note(pageCount: putPageCount)
+      slack.note(pageCount: putPageCount + treePageCount)
       return slack.pageCount(quotaPageCount: quotaPageCount)
     }
     var keeper = QuotaKeeper(tables: tables, targetPageCount: quotaPageCount - slack)
@@ -109,7 +110,7 @@ extension DiskTier {
     guard usedPageCount > quotaPageCount, putPageCount > 0 else { return keeper.deletedBlockCount }
     throw StoreError(
       .quotaFull,
-      "sessions fill the quota of \(quotaBytes) bytes (\(usedPageCount * ExtentFormat.pageByteCount) would be in use): "
+      "sessions fill the quota of \(quotaBytes) bytes (\(usedPageCount * environment.pageByteCount) would be in use): "
         + "delete sessions that are not needed, let them expire, or raise the quota")
   }
 

@@ -94,7 +94,7 @@ struct CommitRun {
   private func stored(_ key: BlockKey, _ transaction: borrowing WriteTransaction) throws(StoreError) -> Stored {
     do throws(StoreError) {
       return try tables.blockHead(key, transaction).map(Stored.whole) ?? .absent
-    } catch where error.code == .damaged {
+    } catch  where error.code == .damaged {
       return .unreadable
     }
   }
@@ -146,7 +146,7 @@ struct CommitRun {
   func touch(_ touch: ColdBatch.Touch, _ transaction: inout WriteTransaction) throws(StoreError) {
     do throws(StoreError) {
       try tables.touchBlock(touch.key, lastUse: touch.lastUse, &transaction)
-    } catch where error.code == .damaged {
+    } catch  where error.code == .damaged {
       // Found when it is loaded, and replaced then.
     }
   }

@@ -43,9 +43,11 @@ struct QuotaKeeper {
     let first = start ?? InlineArray(repeating: 0)
     try transaction.forEach(in: tables.recency, from: first.span.bytes) { (bytes, _) throws(StoreError) in
       guard let entry = Keys.recency(of: bytes) else { return true }
-      let isAfterStart = start == nil || bytes.withUnsafeBytes { entry in
-        first.span.bytes.withUnsafeBytes { !entry.elementsEqual($0) }
-      }
+      let isAfterStart =
+        start == nil
+        || bytes.withUnsafeBytes { entry in
+          first.span.bytes.withUnsafeBytes { !entry.elementsEqual($0) }
+        }
       if isAfterStart { entries.append(entry) }
       return entries.count < Self.scanCount
     }
@@ -53,7 +55,7 @@ struct QuotaKeeper {
   }
 
   /// Deletes a block and the blocks stored after it, deepest first; leaves them all where one of them is protected or a session's.
-  private mutating func delete(
+  mutating func delete(
     _ key: BlockKey, lastUse: UInt64, _ transaction: inout WriteTransaction, _ isProtected: (BlockKey) -> Bool
   ) throws(StoreError) {
     guard let chain = try deletable(from: key, transaction, isProtected) else { return }
@@ -76,7 +78,7 @@ struct QuotaKeeper {
       do throws(StoreError) {
         guard let stored = try tables.blockHead(next, transaction) else { continue }
         head = stored
-      } catch where error.code == .damaged {
+      } catch  where error.code == .damaged {
         // What cannot be read might be a session's.
         return nil
       }

@@ -3,7 +3,7 @@
 struct QuotaSlack: Sendable {
   private var peakPageCount = 0
 
-  /// Notes a batch that took `pageCount` pages for frames; large ones are forgotten slowly.
+  /// Notes a batch that took `pageCount` pages, for frames and for tree pages that it copied; large ones are forgotten slowly.
   mutating func note(pageCount: Int) {
     peakPageCount = max(pageCount, peakPageCount - (peakPageCount + 7) / 8)
   }

@@ -93,7 +93,8 @@ extension CommitRun {
     case (.revision(let wanted), let summary?):
       guard summary.revision == wanted else {
         throw StoreError(
-          .conflict, "session \"\(name)\" was changed by another process meanwhile: resume it anew, or fork and commit the fork")
+          .conflict,
+          "session \"\(name)\" was changed by another process meanwhile: resume it anew, or fork and commit the fork")
       }
     }
   }
@@ -128,7 +129,7 @@ extension CommitRun {
         guard head.parent == parent else {
           throw .invalidArgument("session \"\(record.name)\": block \(index) does not follow the block before it")
         }
-      } catch where error.code == .damaged {
+      } catch  where error.code == .damaged {
         missing.append(hash)
       }
     }
@@ -140,13 +141,14 @@ extension CommitRun {
   ) throws(StoreError) {
     do throws(StoreError) {
       try tables.changeSessionCount(of: BlockKey(space: space, hash: hash), by: change, &transaction)
-    } catch where error.code == .damaged {
+    } catch  where error.code == .damaged {
       // Counted anew when the damaged record is replaced.
     }
   }
 
   private mutating func apply(
-    _ change: SessionOperation.CheckpointChange, _ checkpoint: PreparedOperation.Checkpoint?, to body: inout SessionBody,
+    _ change: SessionOperation.CheckpointChange, _ checkpoint: PreparedOperation.Checkpoint?,
+    to body: inout SessionBody,
     _ transaction: inout WriteTransaction
   ) throws(StoreError) {
     if case .keep = change {

@@ -64,7 +64,8 @@ enum Keys {
 
   static func session(_ space: SpaceID, _ name: String) throws(StoreError) -> [UInt8] {
     guard (1...nameByteLimit).contains(name.utf8.count) else {
-      throw .invalidArgument("a session's name of \(name.utf8.count) bytes; it must have 1 to \(nameByteLimit) bytes of UTF-8")
+      throw .invalidArgument(
+        "a session's name of \(name.utf8.count) bytes; it must have 1 to \(nameByteLimit) bytes of UTF-8")
     }
     return self.space(space) + Array(name.utf8)
   }

@@ -62,7 +62,9 @@ struct RecordReader: ~Escapable {
   mutating func text(byteCount: Int) throws(StoreError) -> String {
     let start = offset
     let raw = try bytes(count: byteCount)
-    guard let text = String(validating: raw, as: UTF8.self) else { throw damaged("text at offset \(start) is not UTF-8") }
+    guard let text = String(validating: raw, as: UTF8.self) else {
+      throw damaged("text at offset \(start) is not UTF-8")
+    }
     return text
   }
 
@@ -114,6 +116,7 @@ struct RecordReader: ~Escapable {
 extension StoreError {
   static func damagedRecord(_ kind: StaticString, _ what: String) -> StoreError {
     StoreError(
-      .damaged, "a \(kind) record is damaged: \(what); `kvpager verify` lists all damage, `kvpager salvage` saves the rest")
+      .damaged,
+      "a \(kind) record is damaged: \(what); `kvpager verify` lists all damage, `kvpager salvage` saves the rest")
   }
 }

@@ -78,7 +78,8 @@ package struct SessionBody: Hashable, Sendable {
     count += BlockHash.byteCount * record.blocks.count + record.origin.count
     for (name, value) in record.metadata { count += 8 + name.utf8.count + value.utf8.count }
     guard count <= Self.byteCountLimit else {
-      throw .invalidArgument("session \"\(record.name)\" makes a record of \(count) bytes; the most is \(Self.byteCountLimit)")
+      throw .invalidArgument(
+        "session \"\(record.name)\" makes a record of \(count) bytes; the most is \(Self.byteCountLimit)")
     }
     return count
   }

@@ -115,6 +115,7 @@ extension StoreError {
   static func foreignByteOrder(_ path: String) -> StoreError {
     StoreError(
       .foreignByteOrder,
-      "the store at \(path) was written on a machine of the other byte order: export its sessions there and import the files here")
+      "the store at \(path) was written on a machine of the other byte order: export its sessions there and import the files here"
+    )
   }
 }

@@ -40,7 +40,7 @@ extension DiskTier {
         do throws(StoreError) {
           guard let record = try tables.blockRecord(key, transaction), record.parent == parent else { continue }
           found.append(StoredChild(hash: hash, tokens: record.tokens))
-        } catch where error.code == .damaged {
+        } catch  where error.code == .damaged {
           continue
         }
       }
@@ -90,7 +90,7 @@ extension DiskTier {
         do throws(StoreError) {
           guard let head = try tables.blockHead(key, transaction) else { return .absent }
           pieces = try tables.pieces(of: head.frame, transaction)
-        } catch where error.code == .damaged {
+        } catch  where error.code == .damaged {
           return .damaged(error.message)
         }
         Environment.readAhead(pieces)

@@ -67,7 +67,7 @@ extension DiskTier {
         if key.hash == last { return true }
         do throws(StoreError) {
           records.append(try BlockFormat.decode(value, key: key))
-        } catch where error.code == .damaged {
+        } catch  where error.code == .damaged {
           return true
         }
         return true
