@@ -54,7 +54,8 @@ final class ByteReader {
     return value
   }
 
-  /// A count of things that take at least `minimumByteCount` bytes each, checked against the limit and against what is left.
+  /// A count of things that take at least `minimumByteCount` bytes each, checked against the limit and against what
+  /// is left.
   func count(
     _ field: String, limit: Int, minimumByteCount: Int
   ) throws(FormatError) -> Int {

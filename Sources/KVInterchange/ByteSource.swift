@@ -49,7 +49,8 @@ public final class ByteSource: Sendable {
   }
 
   /// Fills `destination` with the bytes from `offset` on.
-  /// - Throws: ``FormatError`` where the source ends before, also when a file shrank since it was opened, or cannot be read.
+  /// - Throws: ``FormatError`` where the source ends before, also when a file shrank since it was opened, or cannot
+  ///   be read.
   public func read(at offset: Int, into destination: UnsafeMutableRawBufferPointer) throws(FormatError) {
     guard offset >= 0, offset <= byteCount, destination.count <= byteCount - offset else {
       throw FormatError(

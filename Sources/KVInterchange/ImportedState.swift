@@ -1,12 +1,14 @@
 import KVBlocks
 
-/// A file of an engine, opened for import: tokens, planes and rows, and what a session keeps so that the file can be written again.
+/// A file of an engine, opened for import: tokens, planes and rows, and what a session keeps so that the file can be
+/// written again.
 public protocol ImportedState: Sendable {
   /// The format, for people: "llama.cpp sequence file, version 4".
   var formatName: String { get }
   /// One token a row. Where ``tokensAreKnown`` is false some are placeholders (-1).
   var tokens: [Token] { get }
-  /// Whether the tokens say what the rows were computed from. Where not, import under a private salt: nothing may be shared.
+  /// Whether the tokens say what the rows were computed from. Where not, import under a private salt: nothing may be
+  /// shared.
   var tokensAreKnown: Bool { get }
   /// In kvpager's order: keys of layer 0 to n, then values of layer 0 to n.
   ///

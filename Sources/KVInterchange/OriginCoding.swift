@@ -80,7 +80,8 @@ struct OriginDecoder {
     guard encoded[OriginCoding.magic.count] == OriginCoding.formatVersion else {
       throw StoreError(
         .versionTooNew,
-        "the session's origin has version \(encoded[OriginCoding.magic.count]); this kvpager knows 1: export with a newer one"
+        "the session's origin has version \(encoded[OriginCoding.magic.count]); this kvpager knows 1: export "
+          + "with a newer one"
       )
     }
     end = encoded.count - OriginCoding.checksumByteCount

@@ -1,4 +1,5 @@
-/// A column of integers kept as arithmetic runs, so that what engines count up (positions, sequence ids) takes a few bytes.
+/// A column of integers kept as arithmetic runs, so that what engines count up (positions, sequence ids) takes a few
+/// bytes.
 ///
 /// Beyond its end a column goes on as its last run does: appended tokens continue the positions.
 struct RunColumn: Hashable, Sendable {

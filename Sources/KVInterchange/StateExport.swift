@@ -11,8 +11,8 @@ public protocol StateExport: Sendable {
   ///
   /// - Parameters:
   ///   - sink: takes the next bytes; they are valid during the call only.
-  ///   - gather: fills a buffer with rows of a plane (an index into the planes given at the start), token-major. Rows of
-  ///     planes that are written transposed and are large may be asked for more than once.
+  ///   - gather: fills a buffer with rows of a plane (an index into the planes given at the start), token-major. Rows
+  ///     of planes that are written transposed and are large may be asked for more than once.
   ///   - progress: is told the bytes written so far.
   func write<Failure: Error>(
     to sink: (UnsafeRawBufferPointer) throws(Failure) -> Void,

@@ -1,4 +1,5 @@
-/// Matrices of 1-, 2-, 4- or 8-byte elements turned between channel-major strips and token-major rows, in cache-sized tiles.
+/// Matrices of 1-, 2-, 4- or 8-byte elements turned between channel-major strips and token-major rows, in cache-sized
+/// tiles.
 enum Transposition {
   private static let tile = 32
 

@@ -111,7 +111,8 @@ extension StreamData {
     let rowByteCount = try reader.u64("the row size of \(name)")
     guard rowByteCount > 0, rowByteCount <= UInt64(limit), Int(rowByteCount) % type.unitByteCount == 0 else {
       throw FormatError(
-        "\(name) have rows of \(rowByteCount) bytes; \(type.name) needs a multiple of \(type.unitByteCount), at most \(limit)",
+        "\(name) have rows of \(rowByteCount) bytes; \(type.name) needs a multiple of \(type.unitByteCount), "
+          + "at most \(limit)",
         offset: start)
     }
     let offset = reader.offset

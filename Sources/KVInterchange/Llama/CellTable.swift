@@ -1,6 +1,7 @@
 import KVBlocks
 
-/// A stream's cells as META lists them, by column: positions, the sequences of each cell, and the extension where there is one.
+/// A stream's cells as META lists them, by column: positions, the sequences of each cell, and the extension where
+/// there is one.
 struct CellTable: Hashable, Sendable {
   var count = 0
   var positions = RunColumn()

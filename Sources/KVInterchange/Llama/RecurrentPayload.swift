@@ -4,15 +4,16 @@ enum BlockLimit {
   static let rowByteCount = BlockLayout.rowByteCountLimit
 }
 
-/// A recurrent memory in a state. It is checked and passed over: it cannot be cut at a token, so it travels in the checkpoint.
+/// A recurrent memory in a state. It is checked and passed over: it cannot be cut at a token, so it travels in the
+/// checkpoint.
 enum RecurrentPayload {
   /// A recurrent row is a layer's whole state.
   private static let rowByteCountLimit = 1 << 32
 
   /// Passes over a recurrent memory that ends the source.
   ///
-  /// Layers without a recurrent state are left out of the list, and the list does not say which: in the usual order R and S
-  /// entries look alike, so that entries are read until the source ends.
+  /// Layers without a recurrent state are left out of the list, and the list does not say which: in the usual order R
+  /// and S entries look alike, so that entries are read until the source ends.
   static func skip(_ reader: ByteReader) throws(FormatError) {
     let cellCount = try reader.count("the number of recurrent cells", limit: StateLimit.cellCount, minimumByteCount: 8)
     for cell in 0..<cellCount {

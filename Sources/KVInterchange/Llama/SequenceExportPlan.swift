@@ -99,7 +99,8 @@ struct SequenceExportPlan: Sendable {
     let losesSequences = origin.container == .sessionFile && container != .sessionFile
     guard versionsAgree, !isReshaped, !losesSequences else {
       throw .invalidArgument(
-        "the state carries \(rest.count) bytes of other caches that are only valid as they were imported; leave out the options "
+        "the state carries \(rest.count) bytes of other caches that are only valid as they were imported; "
+          + "leave out the options "
           + "that change version, streams, sequences or order")
     }
   }
@@ -111,7 +112,8 @@ struct SequenceExportPlan: Sendable {
     let extensionContinues = columns.allSatisfy { ($0.runs.last?.count ?? 2) > 1 }
     guard origin.cells.isRegular, extensionContinues else {
       throw .invalidArgument(
-        "the session grew from \(origin.cells.count) imported cells to \(rowCount), and the positions of the new ones are not "
+        "the session grew from \(origin.cells.count) imported cells to \(rowCount), and the positions of the "
+          + "new ones are not "
           + "known; export at most \(origin.cells.count) tokens")
     }
   }
@@ -163,7 +165,8 @@ struct SequenceExportPlan: Sendable {
       keyPlanes.count <= StateLimit.layerCount
     else {
       throw .invalidArgument(
-        "\(keyPlanes.count) planes of keys and \(valuePlanes.count) of values; a state has as many of both, or keys alone"
+        "\(keyPlanes.count) planes of keys and \(valuePlanes.count) of values; a state has as many of both, "
+          + "or keys alone"
       )
     }
     keys = try Self.outPlanes(keyPlanes, types: origin.keyTypes)
@@ -200,7 +203,8 @@ struct SequenceExportPlan: Sendable {
     if rotation == nil {
       guard !(keys + values).contains(where: { $0.type.isQuantized }) else {
         throw .invalidArgument(
-          "version 4 records how quantised rows are rotated, and this state does not tell; give the rotation or export version 3"
+          "version 4 records how quantised rows are rotated, and this state does not tell; give the rotation "
+            + "or export version 3"
         )
       }
       rotation = CacheRotation(keys: 0, values: 0)

@@ -43,7 +43,8 @@ public struct SequenceOrigin: Hashable, Sendable {
   /// - Parameters:
   ///   - version: 2 to 4, what the reading llama.cpp demands.
   ///   - sequenceID: 0 to 4095.
-  ///   - streamCount: the reading context's `n_seq_max`, or 1 where its cache is unified; the cells go to stream `streamIndex`.
+  ///   - streamCount: the reading context's `n_seq_max`, or 1 where its cache is unified; the cells go to stream
+  ///     `streamIndex`.
   ///   - rotation: needed for quantised planes in version 4; nil means none.
   ///   - architecture: needed for session files.
   public static func plain(
@@ -80,7 +81,8 @@ public struct SequenceOrigin: Hashable, Sendable {
     if !hasAttention { return "it is a recurrent state, which is whole or nothing" }
     if restByteCount > 0 {
       return
-        "it carries \(restByteCount) bytes that cannot be cut at a token (sliding-window, recurrent or other sequences' caches)"
+        "it carries \(restByteCount) bytes that cannot be cut at a token (sliding-window, recurrent or other "
+        + "sequences' caches)"
     }
     return "its cells are not in the order of their positions"
   }

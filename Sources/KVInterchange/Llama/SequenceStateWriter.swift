@@ -1,7 +1,7 @@
 import KVBlocks
 
-/// Writes a session as a llama.cpp state: the very bytes that were imported, a prefix, a fork, or another container, version,
-/// stream or order of values.
+/// Writes a session as a llama.cpp state: the very bytes that were imported, a prefix, a fork, or another container,
+/// version, stream or order of values.
 public struct SequenceStateWriter: StateExport {
   public let byteCount: Int
   private let plan: SequenceExportPlan
@@ -9,8 +9,7 @@ public struct SequenceStateWriter: StateExport {
   /// Checks what is asked for and computes the size; nothing is written.
   ///
   /// - Parameters:
-  ///   - origin: the session's; ``SequenceOrigin/plain(container:version:sequenceID:streamCount:streamIndex:isTransposed:rotation:architecture:)``
-  ///     for one that came from no llama.cpp file.
+  ///   - origin: the session's; ``SequenceOrigin`` has a plain one for sessions that came from no llama.cpp file.
   ///   - tokens: all tokens of the session, one a row.
   ///   - planes: the session's, in the order that `gather`'s index means.
   ///   - checkpoint: the session's, where it has one.

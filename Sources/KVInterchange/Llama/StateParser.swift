@@ -16,8 +16,8 @@ struct ParsedState {
   var rest = 0..<0
 }
 
-/// Reads a state's container and finds the payload's shape by trying: neither the cell extension, nor a blob's version, nor
-/// the number of caches stands in the format. The reading that ends exactly at the last byte is right.
+/// Reads a state's container and finds the payload's shape by trying: neither the cell extension, nor a blob's
+/// version, nor the number of caches stands in the format. The reading that ends exactly at the last byte is right.
 struct StateParser {
   private let reader: ByteReader
   /// The error of the reading that recognised most: the most likely shape, hence the most helpful message.
@@ -163,7 +163,8 @@ struct StateParser {
       if error.offset > worst.offset { worst = error }
     }
     throw FormatError(
-      "after the first cache (to byte \(start)) the rest is neither another cache nor a recurrent state: \(worst.message)",
+      "after the first cache (to byte \(start)) the rest is neither another cache nor a recurrent state: "
+        + "\(worst.message)",
       offset: worst.offset)
   }
 

@@ -1,4 +1,5 @@
-/// A strict reader for the JSON of a safetensors header: objects, strings, arrays of whole numbers; nothing nests deeper.
+/// A strict reader for the JSON of a safetensors header: objects, strings, arrays of whole numbers; nothing nests
+/// deeper.
 struct JSONReader {
   private let bytes: [UInt8]
   private let end: Int

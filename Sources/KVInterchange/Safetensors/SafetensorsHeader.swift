@@ -53,7 +53,8 @@ struct SafetensorsHeader: Hashable, Sendable {
     let length = try reader.u64("the header's length")
     guard length >= 2, length <= UInt64(Self.byteCountLimit), Int(length) <= reader.remainingByteCount else {
       throw FormatError(
-        "a header of \(length) bytes; it must be 2 to \(Self.byteCountLimit) and lie within the file's \(source.byteCount)",
+        "a header of \(length) bytes; it must be 2 to \(Self.byteCountLimit) and lie within the file's "
+          + "\(source.byteCount)",
         offset: 0)
     }
     try self.init(
@@ -82,7 +83,8 @@ struct SafetensorsHeader: Hashable, Sendable {
     for (entry, position) in tensors {
       guard entry.begin == end else {
         throw reader.error(
-          "\"\(entry.name)\" begins at \(entry.begin), where \(end) is due: tensors must lie without holes and overlaps",
+          "\"\(entry.name)\" begins at \(entry.begin), where \(end) is due: tensors must lie without holes "
+            + "and overlaps",
           at: position)
       }
       end = entry.end

@@ -1,6 +1,7 @@
 import KVBlocks
 
-/// kvpager's own layout of a safetensors file: `layers.{i}.k`, `layers.{i}.v` with the token as first dimension, `token_ids`.
+/// kvpager's own layout of a safetensors file: `layers.{i}.k`, `layers.{i}.v` with the token as first dimension,
+/// `token_ids`.
 struct SafetensorsLayout: Sendable {
   enum Content: Hashable, Sendable {
     case tokens
@@ -42,7 +43,8 @@ struct SafetensorsLayout: Sendable {
         let metadata = header.metadata.first { $0.name == tensor.name }?.value
         guard let layout = Self.layout(plane, tensor, typeName: metadata) else {
           throw FormatError(
-            "\"\(tensor.name)\" is \(tensor.dtype) \(tensor.shape); it must be [tokens, ...] of F32, F16, BF16, I8 or U8, "
+            "\"\(tensor.name)\" is \(tensor.dtype) \(tensor.shape); it must be [tokens, ...] of F32, F16, "
+              + "BF16, I8 or U8, "
               + "a row 1 to \(BlockLayout.rowByteCountLimit) bytes", offset: offset)
         }
         found.append((layout, index))

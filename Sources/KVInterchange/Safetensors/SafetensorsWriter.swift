@@ -1,6 +1,7 @@
 import KVBlocks
 
-/// Writes a session as safetensors in kvpager's layout: the very file that was imported, a prefix of it, or any session's rows.
+/// Writes a session as safetensors in kvpager's layout: the very file that was imported, a prefix of it, or any
+/// session's rows.
 public struct SafetensorsWriter: StateExport {
   public let byteCount: Int
   public let rowCount: Int
