@@ -51,11 +51,9 @@ package struct Rig: Sendable {
     var calls = 0
     try session.append(tokens, sharing: sharing) { writer in
       calls += 1
+      let wanted = states[first + writer.tokens.lowerBound..<first + writer.tokens.upperBound]
       for plane in layout.planes.indices {
-        writer.withUnsafeRows(ofPlane: plane) {
-          rows.fill(
-            $0, plane: plane, states: states[first + writer.tokens.lowerBound..<first + writer.tokens.upperBound])
-        }
+        writer.withUnsafeRows(ofPlane: plane) { rows.fill($0, plane: plane, states: wanted) }
       }
     }
     return calls

@@ -54,18 +54,23 @@ package final class Simulation {
     self.path = path
     rows = RowFunction(layout: setup.layout)
     workload = Workload(seed: setup.seed, blockTokenCount: setup.layout.blockTokenCount)
-    (store, space) = try Self.open(setup, path: path)
+    let opened = try Self.open(setup, path: path)
+    store = opened
+    space = try Self.space(of: setup, in: opened)
   }
 
-  private static func open(_ setup: SimulationSetup, path: String) throws -> (Store, CacheSpace) {
+  private static func open(_ setup: SimulationSetup, path: String) throws -> Store {
     var configuration = StoreConfiguration()
     configuration.memoryBudgetBytes = setup.layout.frameByteCount * setup.budgetBlockCount
     configuration.writeBatchBytes = setup.layout.frameByteCount * 4
     configuration.diskQuotaBytes = setup.quotaBytes
     configuration.mapSizeBytes = 1 << 32
     let wrap = setup.wrap
-    let store = try Store(at: path, configuration: configuration) { wrap($0) }
-    return (store, try store.cacheSpace(for: ModelFingerprint(model: "simulated"), layout: setup.layout))
+    return try Store(at: path, configuration: configuration) { wrap($0) }
+  }
+
+  private static func space(of setup: SimulationSetup, in store: Store) throws -> CacheSpace {
+    try store.cacheSpace(for: ModelFingerprint(model: "simulated"), layout: setup.layout)
   }
 
   /// Runs all steps, then reopens the store without faults and checks everything that was committed.
@@ -101,12 +106,14 @@ package final class Simulation {
     model.live = [:]
     do {
       try store.close()
-    } catch where setup.allowedErrors.contains(error.code) {
+    } catch {
+      guard setup.allowedErrors.contains(error.code) else { throw error }
       refusalCount += 1
     }
     var plain = setup
     if faultless { plain.wrap = { $0 } }
-    (store, space) = try Self.open(plain, path: path)
+    store = try Self.open(plain, path: path)
+    space = try Self.space(of: plain, in: store)
   }
 
   private func checkAtEnd() throws {

@@ -92,8 +92,10 @@ import Testing
         do {
           _ = try store.sessions()
           _exit(1)
-        } catch {
+        } catch let error as StoreError {
           _exit(error.code == .forked ? 0 : 2)
+        } catch {
+          _exit(3)
         }
       }
       var status: Int32 = 0
