@@ -30,7 +30,7 @@ package final class DiskTier: Sendable {
   package init(path: String, options: DiskTierOptions = DiskTierOptions()) throws(StoreError) {
     let file = StoreFile(directory: path)
     if try file.presence() == .absent {
-      guard options.createsIfMissing, !options.isReadOnly else {
+      guard options.access == .readWriteCreating else {
         throw StoreError(.notFound, "there is no store at \(path)")
       }
       try file.create(options: options, now: StoreClock.microseconds())
@@ -39,7 +39,7 @@ package final class DiskTier: Sendable {
     try Self.guardFile(path: file.dataPath)
     let environment: Environment
     do { environment = try Environment(path: path, options: options.environment) } catch {
-      throw StoreError(error, opening: path, mapByteCount: options.mapByteCount)
+      throw StoreError(error, opening: path, mapByteCount: options.mapSizeBytes)
     }
     (header, tables) = try environment.openTables { (transaction) throws(StoreError) in
       let header = try Self.readHeader(transaction, path: path)

@@ -2,31 +2,39 @@ import SafeLMDB
 
 /// How a store is opened.
 package struct DiskTierOptions: Hashable, Sendable {
+  package enum Access: Hashable, Sendable {
+    /// Makes a store where there is none: the directory too, its parent must exist.
+    case readWriteCreating
+    case readWrite
+    case readOnly
+  }
+
+  package var access: Access
   /// Bytes of the file at which blocks that no session refers to are deleted, least recently used first. Nil: no limit.
   package var quotaBytes: Int?
-  package var isReadOnly: Bool
-  /// Makes a store where there is none: the directory too, its parent must exist.
-  package var createsIfMissing: Bool
-  /// The most the file can grow to: address space, nothing else.
-  package var mapByteCount: Int
-  package var durability: EnvironmentOptions.Durability
+  /// The most that the file can grow to: address space, nothing else.
+  package var mapSizeBytes: Int
+  /// False: a power loss may undo the last commit whole, for half the syncs.
+  package var syncsMetaPage: Bool
+  /// Read transactions of all processes at one time.
   package var readerLimit: Int
 
   package init(
-    quotaBytes: Int? = nil, isReadOnly: Bool = false, createsIfMissing: Bool = true, mapByteCount: Int = 1 << 40,
-    durability: EnvironmentOptions.Durability = .full, readerLimit: Int = 1024
+    access: Access = .readWriteCreating, quotaBytes: Int? = nil, mapSizeBytes: Int = 1 << 40,
+    syncsMetaPage: Bool = true, readerLimit: Int = 1024
   ) {
+    self.access = access
     self.quotaBytes = quotaBytes
-    self.isReadOnly = isReadOnly
-    self.createsIfMissing = createsIfMissing
-    self.mapByteCount = mapByteCount
-    self.durability = durability
+    self.mapSizeBytes = mapSizeBytes
+    self.syncsMetaPage = syncsMetaPage
     self.readerLimit = readerLimit
   }
 
+  var isReadOnly: Bool { access == .readOnly }
+
   var environment: EnvironmentOptions {
     EnvironmentOptions(
-      mapByteCount: mapByteCount, isReadOnly: isReadOnly, durability: durability, tableLimit: 8,
-      readerLimit: readerLimit)
+      mapByteCount: mapSizeBytes, isReadOnly: isReadOnly, durability: syncsMetaPage ? .full : .lastCommitAtRisk,
+      tableLimit: 8, readerLimit: readerLimit)
   }
 }

@@ -85,7 +85,7 @@ struct ChurnTests {
   @Test(.enabled(if: getenv("KVPAGER_CHURN_MIB") != nil))
   func `throughput and the file's size stay flat through turnovers`() throws {
     let quotaBytes = (Int(getenv("KVPAGER_CHURN_MIB").map { String(cString: $0) } ?? "") ?? 1024) << 20
-    let store = try TestStore(options: DiskTierOptions(durability: .lastCommitAtRisk))
+    let store = try TestStore(options: DiskTierOptions(syncsMetaPage: false))
     let sizes = 300_000...1_400_000
     var churn = Churn(store, greatestByteCount: sizes.upperBound)
     defer { churn.deallocate() }

@@ -58,7 +58,7 @@ struct QuotaTests {
     }
     #expect(error?.code == .quotaFull)
     #expect(try store.tier.statistics() == before)
-    #expect(try store.tier.session(store.space.id, "b") == nil)
+    #expect(try store.tier.session(space: store.space.id, name: "b") == nil)
     // The remedy works.
     _ = try store.commit(.delete(space: store.space.id, name: "a"))
     let retry = try store.tier.commit(
@@ -119,7 +119,7 @@ struct QuotaTests {
 
   @Test func `a map that is full is an error, and the store reads and works on`() throws {
     let store = try TestStore(
-      options: DiskTierOptions(mapByteCount: 1 << 20), layout: TestStore.layout(blockTokenCount: 16, rowByteCount: 1024)
+      options: DiskTierOptions(mapSizeBytes: 1 << 20), layout: TestStore.layout(blockTokenCount: 16, rowByteCount: 1024)
     )
     let first = store.chain(tokens(0..<64))
     try store.store(first)

@@ -17,7 +17,7 @@ struct SessionTests {
       store.put("chat", all, metadata: ["title": "Hello", "user": "ä"], checkpoint: .replace(state)))
     guard case .done(let revision) = outcome[0] else { throw TestFailure("\(outcome)") }
     try store.reopen()
-    let record = try #require(try store.tier.session(store.space.id, "chat"))
+    let record = try #require(try store.tier.session(space: store.space.id, name: "chat"))
     #expect(record.tokens == all)
     #expect(record.blocks == store.chain(all).map(\.key.hash))
     #expect(record.metadata == ["title": "Hello", "user": "ä"])
@@ -25,7 +25,7 @@ struct SessionTests {
     #expect(record.createdMicroseconds > 0)
     #expect(record.updatedMicroseconds >= record.createdMicroseconds)
     #expect(record.checkpointByteCount == state.count)
-    #expect(try store.tier.checkpoint(store.space.id, "chat") == state)
+    #expect(try store.tier.checkpoint(space: store.space.id, name: "chat") == state)
     #expect(try store.tier.sessions() == [record])
     #expect(try store.tier.audit(deep: true) == [])
   }
@@ -39,7 +39,7 @@ struct SessionTests {
     #expect(summary.body.id != 0)
     #expect(summary.tokenCount == 5000)
     try store.reopen()
-    #expect(try store.tier.session(store.space.id, "long")?.tokens == all)
+    #expect(try store.tier.session(space: store.space.id, name: "long")?.tokens == all)
     _ = try store.commit(
       store.put("long", tokens(0..<4000), condition: .revision(summary.revision)),
       .delete(space: store.space.id, name: "x"))
@@ -87,7 +87,7 @@ struct SessionTests {
     try store.store([chain[0]])
     let outcome = try store.commit(store.put("a", tokens(0..<48)))
     #expect(outcome == [.missingBlocks([chain[1].key.hash, chain[2].key.hash])])
-    #expect(try store.tier.session(store.space.id, "a") == nil)
+    #expect(try store.tier.session(space: store.space.id, name: "a") == nil)
     #expect(try count(store, chain[0]) == 0)
     #expect(try store.tier.audit(deep: true) == [])
   }
@@ -109,7 +109,7 @@ struct SessionTests {
         nil, .alreadyExists, .notFound, nil, .notFound, .notFound, .invalidArgument, .invalidArgument, .conflict,
       ])
     #expect(try store.tier.sessionSummaries().map(\.name) == ["c"])
-    #expect(try store.tier.session(space, "c")?.name == "c")
+    #expect(try store.tier.session(space: space, name: "c")?.name == "c")
     #expect(try store.tier.audit(deep: true) == [])
   }
 
@@ -128,9 +128,9 @@ struct SessionTests {
   @Test func `a checkpoint is kept, replaced and removed as asked`() throws {
     let store = try TestStore()
     func revision() throws -> SessionOperation.Condition {
-      .revision(try store.tier.session(store.space.id, "a")?.revision ?? 0)
+      .revision(try store.tier.session(space: store.space.id, name: "a")?.revision ?? 0)
     }
-    func state() throws -> [UInt8]? { try store.tier.checkpoint(store.space.id, "a") }
+    func state() throws -> [UInt8]? { try store.tier.checkpoint(space: store.space.id, name: "a") }
     _ = try store.commit(store.put("a", [], checkpoint: .replace([1, 2, 3])))
     _ = try store.commit(store.put("a", [], condition: try revision()))
     #expect(try state() == [1, 2, 3])
@@ -142,7 +142,7 @@ struct SessionTests {
     _ = try store.commit(store.put("a", [], checkpoint: .remove, condition: try revision()))
     #expect(try state() == nil)
     #expect(try store.tier.audit(deep: true) == [])
-    #expect(throws: StoreError.self) { try store.tier.checkpoint(store.space.id, "none") }
+    #expect(throws: StoreError.self) { try store.tier.checkpoint(space: store.space.id, name: "none") }
   }
 
   @Test func `an expired session leaves at the next collection and not before`() throws {

@@ -21,7 +21,7 @@ extension DiskTier {
   }
 
   /// Nil where there is no such session.
-  package func session(_ space: SpaceID, _ name: String) throws(StoreError) -> SessionRecord? {
+  package func session(space: SpaceID, name: String) throws(StoreError) -> SessionRecord? {
     try environment.read { (transaction) throws(StoreError) in
       guard let (summary, inline) = try tables.sessionSummary(space, name, transaction) else { return nil }
       return try tables.sessionBody(summary, inline: inline, transaction).record
@@ -29,7 +29,7 @@ extension DiskTier {
   }
 
   /// The session's opaque engine state; nil where it has none. - Throws: `notFound` where there is no such session.
-  package func checkpoint(_ space: SpaceID, _ name: String) throws(StoreError) -> [UInt8]? {
+  package func checkpoint(space: SpaceID, name: String) throws(StoreError) -> [UInt8]? {
     try codecs.withDecoder { (decoder) throws(StoreError) in
       try environment.read { (transaction) throws(StoreError) in
         guard let (summary, inline) = try tables.sessionSummary(space, name, transaction) else {

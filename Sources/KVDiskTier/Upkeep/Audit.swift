@@ -16,7 +16,7 @@ extension DiskTier {
     for key in keys { if let finding = try auditFrame(of: key) { findings.append(finding) } }
     for session in sessions {
       do throws(StoreError) {
-        _ = try checkpoint(session.space, session.name)
+        _ = try checkpoint(space: session.space, name: session.name)
       } catch  where error.code == .damaged {
         findings.append(Finding(.checkpoint, session: session.name, error.message))
       } catch  where error.code == .notFound {
