@@ -99,14 +99,16 @@ final class GuardFixture: @unchecked Sendable {  // because: each test uses it f
     try lmdb(mdb_txn_commit(transaction))
   }
 
-  func put(_ table: Table, _ number: UInt64, byteCount: Int, in transaction: OpaquePointer) throws {
+  func put(
+    _ table: Table, _ number: UInt64, byteCount: Int, in transaction: OpaquePointer, flags: Int32 = 0
+  ) throws {
     var key = table.key(number)
     var value = [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: byteCount)
     try key.withUnsafeMutableBytes { key in
       try value.withUnsafeMutableBytes { value in
         var k = MDB_val(mv_size: key.count, mv_data: key.baseAddress)
         var v = MDB_val(mv_size: value.count, mv_data: value.baseAddress)
-        try lmdb(mdb_put(transaction, tables[table.rawValue], &k, &v, 0))
+        try lmdb(mdb_put(transaction, tables[table.rawValue], &k, &v, UInt32(flags)))
       }
     }
   }

@@ -65,6 +65,25 @@ import Testing
     #expect(report.isDeep && report.tables.first { $0.name == "extents" }?.overflowPageCount == 64)
   }
 
+  @Test func `keys that are appended make lopsided trees that are accepted`() throws {
+    let fixture = try GuardFixture(seed: 8)
+    try fixture.makeTables()
+    var deepest = 0
+    for commit in 0..<60 {
+      try fixture.write { transaction in
+        for index in 0..<300 {
+          let number = UInt64(commit * 300 + index)
+          try fixture.put(.extents, number, byteCount: 1_900, in: transaction, flags: MDB_APPEND)
+          if index % 7 == 0, number > 2_000 { try fixture.delete(.extents, number - 2_000, in: transaction) }
+        }
+      }
+      let report = try LMDBFileGuard.inspect(path: fixture.directory.path)
+      #expect(report.findings == [], "commit \(commit)")
+      deepest = max(deepest, report.tables.map(\.depth).max() ?? 0)
+    }
+    #expect(deepest >= 3, "too shallow to have branches of branches")
+  }
+
   @Test func `pages taken and freed within one transaction may lie past the end of the file`() throws {
     var shortFileCount = 0
     for seed in 0..<10 {
