@@ -56,7 +56,7 @@ public final class CacheSpace: Sendable {
   public func createSession(named name: String) throws(StoreError) -> Session {
     try store.checkWritable()
     try Session.validate(name: name)
-    guard try store.disk.session(id, name) == nil else {
+    guard try store.disk.session(space: id, name: name) == nil else {
       throw StoreError(.alreadyExists, "a session \"\(name)\" exists; resume it, delete it, or choose another name")
     }
     return Session(space: self, name: name)
@@ -77,7 +77,7 @@ public final class CacheSpace: Sendable {
   /// - Throws: `notFound`.
   public func session(named name: String) throws(StoreError) -> Session {
     try store.checkUsable()
-    guard let record = try store.disk.session(id, name) else {
+    guard let record = try store.disk.session(space: id, name: name) else {
       throw StoreError(.notFound, "no session \"\(name)\" in cache space \(id)")
     }
     return Session(space: self, record: record)

@@ -104,10 +104,15 @@ public final class Store: Sendable {
 
 extension DiskTierOptions {
   fileprivate init(_ configuration: StoreConfiguration) {
+    let access: Access =
+      switch configuration.access {
+      case .readWriteCreating: .readWriteCreating
+      case .readWrite: .readWrite
+      case .readOnly: .readOnly
+      }
     self.init(
-      quotaBytes: configuration.diskQuotaBytes, isReadOnly: configuration.access == .readOnly,
-      createsIfMissing: configuration.access == .readWriteCreating, mapByteCount: configuration.mapSizeBytes,
-      durability: configuration.durability == .full ? .full : .lastCommitAtRisk)
+      access: access, quotaBytes: configuration.diskQuotaBytes, mapSizeBytes: configuration.mapSizeBytes,
+      syncsMetaPage: configuration.durability == .full)
   }
 }
 

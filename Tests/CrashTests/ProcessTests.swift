@@ -41,10 +41,10 @@ private enum Party {
     let folder = TemporaryFolder()
     let path = folder.store
     try Rig(path: path).open().close()
-    async let first = #expect(processExitsWith: .success) { [path = path as String] in
+    async let first = await #expect(processExitsWith: .success) { [path = path as String] in
       try Party.share(path: path, own: 1000, other: 2000)
     }
-    async let second = #expect(processExitsWith: .success) { [path = path as String] in
+    async let second = await #expect(processExitsWith: .success) { [path = path as String] in
       try Party.share(path: path, own: 2000, other: 1000)
     }
     _ = await (first, second)
@@ -62,7 +62,7 @@ private enum Party {
     let path = folder.store
     let rig = try Rig(path: path)
     try rig.open().close()
-    async let writer = #expect(processExitsWith: .success) { [path = path as String] in
+    async let writer = await #expect(processExitsWith: .success) { [path = path as String] in
       let rig = try Rig(path: path)
       let store = try rig.open(blocks: 4)
       let session = try rig.space(store).createSession(named: "growing")
@@ -73,7 +73,7 @@ private enum Party {
       try store.close()
       exit(0)
     }
-    async let reader = #expect(processExitsWith: .success) { [path = path as String] in
+    async let reader = await #expect(processExitsWith: .success) { [path = path as String] in
       let rig = try Rig(path: path)
       let store = try rig.open(blocks: 4, access: .readOnly)
       var seen = 0

@@ -42,7 +42,7 @@ extension Session {
     switch change {
     case .replace(let bytes): return bytes
     case .remove: return nil
-    case .keep: return isCommitted ? try space.store.disk.checkpoint(space.id, name) : nil
+    case .keep: return isCommitted ? try space.store.disk.checkpoint(space: space.id, name: name) : nil
     }
   }
 
@@ -60,7 +60,7 @@ extension Session {
       if isCommitted {
         let revision = try pager.commit(.rename(space: space.id, from: old, to: name), requiring: [])
         state.withLock { if revision > 0 { $0.revision = revision } }
-      } else if try space.store.disk.session(space.id, name) != nil {
+      } else if try space.store.disk.session(space: space.id, name: name) != nil {
         throw StoreError(.alreadyExists, "a session \"\(name)\" exists; choose another name")
       }
       state.withLock { $0.name = name }
