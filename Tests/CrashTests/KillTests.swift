@@ -20,7 +20,8 @@ private let killCount = ProcessInfo.processInfo.environment["KVPAGER_LONG"] == "
     var checked = 0
     for kill in 0..<killCount {
       let seed = UInt64(kill)
-      await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String, logPath = logPath as String, seed = seed as UInt64] in
+      await #expect(processExitsWith: .signal(SIGKILL)) {
+        [path = path as String, logPath = logPath as String, seed = seed as UInt64] in
         // One thread writes, the other kills the process at a moment of its own.
         let thread = Thread {
           var random = SplitMix64(seed: seed &+ 0x5eed)

@@ -40,14 +40,19 @@ private enum Party {
   @Test func `two writers on one store share both ways while they run`() async throws {
     let folder = TemporaryFolder()
     let path = folder.store
-    try Rig(path: path).open().close()
-    async let first = await #expect(processExitsWith: .success) { [path = path as String] in
-      try Party.share(path: path, own: 1000, other: 2000)
+    try await Rig(path: path).open().close()
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask {
+        await #expect(processExitsWith: .success) { [path = path as String] in
+          try Party.share(path: path, own: 1000, other: 2000)
+        }
+      }
+      group.addTask {
+        await #expect(processExitsWith: .success) { [path = path as String] in
+          try Party.share(path: path, own: 2000, other: 1000)
+        }
+      }
     }
-    async let second = await #expect(processExitsWith: .success) { [path = path as String] in
-      try Party.share(path: path, own: 2000, other: 1000)
-    }
-    _ = await (first, second)
     let rig = try Rig(path: path)
     let store = try rig.open()
     #expect(try store.sessions().map(\.name).sorted() == ["s1000", "s1000-on-2000", "s2000", "s2000-on-1000"])
@@ -61,34 +66,39 @@ private enum Party {
     let folder = TemporaryFolder()
     let path = folder.store
     let rig = try Rig(path: path)
-    try rig.open().close()
-    async let writer = await #expect(processExitsWith: .success) { [path = path as String] in
-      let rig = try Rig(path: path)
-      let store = try rig.open(blocks: 4)
-      let session = try rig.space(store).createSession(named: "growing")
-      for step in 0..<60 {
-        try rig.append(tokens(step * 7..<step * 7 + 7), to: session)
-        try session.commit()
-      }
-      try store.close()
-      exit(0)
-    }
-    async let reader = await #expect(processExitsWith: .success) { [path = path as String] in
-      let rig = try Rig(path: path)
-      let store = try rig.open(blocks: 4, access: .readOnly)
-      var seen = 0
-      for _ in 0..<30_000 where seen < 420 {
-        guard let session = try? store.session(named: "growing") else {
-          usleep(2000)
-          continue
+    try await rig.open().close()
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask {
+        await #expect(processExitsWith: .success) { [path = path as String] in
+          let rig = try Rig(path: path)
+          let store = try rig.open(blocks: 4)
+          let session = try rig.space(store).createSession(named: "growing")
+          for step in 0..<60 {
+            try rig.append(tokens(step * 7..<step * 7 + 7), to: session)
+            try session.commit()
+          }
+          try store.close()
+          exit(0)
         }
-        guard session.tokenCount >= seen else { exit(2) }
-        seen = session.tokenCount
-        guard try rig.isWhole(session) else { exit(3) }
       }
-      exit(seen == 420 ? 0 : 4)
+      group.addTask {
+        await #expect(processExitsWith: .success) { [path = path as String] in
+          let rig = try Rig(path: path)
+          let store = try rig.open(blocks: 4, access: .readOnly)
+          var seen = 0
+          for _ in 0..<30_000 where seen < 420 {
+            guard let session = try? store.session(named: "growing") else {
+              usleep(2000)
+              continue
+            }
+            guard session.tokenCount >= seen else { exit(2) }
+            seen = session.tokenCount
+            guard try rig.isWhole(session) else { exit(3) }
+          }
+          exit(seen == 420 ? 0 : 4)
+        }
+      }
     }
-    _ = await (writer, reader)
     let store = try rig.open()
     #expect(try rig.isWhole(store.session(named: "growing")))
   }
