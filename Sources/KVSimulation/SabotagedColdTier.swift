@@ -56,11 +56,7 @@ package final class SabotagedColdTier: ColdTier {
   package func load(
     _ key: BlockKey, layout: BlockLayout, into frame: UnsafeMutableRawBufferPointer
   ) throws(StoreError) -> LoadOutcome {
-    let swapped = lastLoaded.withLock { last in
-      defer { last = key }
-      return last
-    }
-    let outcome = try base.load(strikes(.swapsBlocks) ? swapped ?? key : key, layout: layout, into: frame)
+    let outcome = try base.load(swapped(key), layout: layout, into: frame)
     if case .loaded = outcome, strikes(.flipsBit) { frame[0] ^= 1 }
     return outcome
   }
@@ -68,9 +64,18 @@ package final class SabotagedColdTier: ColdTier {
   package func loadPlane(
     _ key: BlockKey, layout: BlockLayout, plane: Int, rows: Range<Int>, into destination: UnsafeMutableRawBufferPointer
   ) throws(StoreError) -> LoadOutcome {
-    let outcome = try base.loadPlane(key, layout: layout, plane: plane, rows: rows, into: destination)
+    let outcome = try base.loadPlane(swapped(key), layout: layout, plane: plane, rows: rows, into: destination)
     if case .loaded = outcome, strikes(.flipsBit) { destination[0] ^= 1 }
     return outcome
+  }
+
+  /// The block loaded before this one, when it is time to mix them up.
+  private func swapped(_ key: BlockKey) -> BlockKey {
+    let previous = lastLoaded.withLock { last in
+      defer { last = key }
+      return last
+    }
+    return strikes(.swapsBlocks) ? previous ?? key : key
   }
 
   package func willNeed(_ keys: [BlockKey]) { base.willNeed(keys) }

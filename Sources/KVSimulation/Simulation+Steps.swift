@@ -150,8 +150,10 @@ extension Simulation {
   private func lease(_ name: String) throws {
     guard let session = sessions[name], let tokens = model.live[name] else { return }
     let states = rows.states(of: tokens)
-    let lease = try session.lease()
-    try require(lease.tokenCount == tokens.count, "a lease of \(lease.tokenCount) tokens for \(tokens.count)")
+    // As many blocks as the budget may hold beside open tails.
+    let count = min(tokens.count, max(1, setup.budgetBlockCount - 2) * setup.layout.blockTokenCount)
+    let lease = try session.lease(tokens: 0..<count)
+    try require(lease.tokenCount == count, "a lease of \(lease.tokenCount) tokens for \(count)")
     for block in 0..<lease.blockCount {
       let expected = states[lease.tokenRange(ofBlock: block)]
       for plane in rows.layout.planes.indices {
