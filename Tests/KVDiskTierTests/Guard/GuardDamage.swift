@@ -3,7 +3,8 @@ import Foundation
 
 @testable import KVDiskTier
 
-/// The pages of a file that is whole, by what they are: where a trial's damage goes. Written without the guard's own walk.
+/// The pages of a file that is whole, by what they are: where a trial's damage goes. Written without the guard's own
+/// walk.
 struct GuardFileMap {
   static let pageByteCount = 4096
   let bytes: [UInt8]

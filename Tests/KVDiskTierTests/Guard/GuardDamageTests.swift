@@ -55,7 +55,7 @@ private func useDamaged(_ directory: String, _ damage: GuardDamage, seeds: [UInt
       }
     }
     print(
-      "\(damage): \(trialCount) damaged, guard refused \(trialCount - accepted.count), deep \(trialCount - acceptedDeep.count)"
+      "\(damage): \(trialCount) damaged, \(trialCount - accepted.count) refused, deep \(trialCount - acceptedDeep.count)"
     )
     #expect(Set(acceptedDeep).isSubset(of: accepted))
     let (reading, writing) = (accepted, acceptedDeep)
