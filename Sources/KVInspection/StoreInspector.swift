@@ -3,16 +3,16 @@ import KVDiskTier
 
 /// Reads a store without opening it for use, also a damaged one. Never writes to its data.
 ///
-/// Each call opens the store for reading and closes it again, so that an inspector pins nothing between calls. LMDB keeps its
-/// list of readers in `lock.mdb`; on a medium that cannot be written it reads without.
+/// Each call opens the store for reading and closes it again, so that an inspector pins nothing between calls. LMDB
+/// keeps its list of readers in `lock.mdb`; on a medium that cannot be written it reads without.
 package struct StoreInspector: Sendable {
   /// The store's directory.
   package let path: String
 
   package init(path: String) { self.path = path }
 
-  /// What the store is: versions, spaces, sizes, and what the guard says of its file. A store that the guard refuses has
-  /// facts about its file alone.
+  /// What the store is: versions, spaces, sizes, and what the guard says of its file. A store that the guard refuses
+  /// has facts about its file alone.
   /// - Throws: `notFound`, `permissionDenied`, `inputOutput`; `foreignByteOrder`, `versionTooNew`, `notAStore`.
   package func info() throws(StoreError) -> StoreInfo {
     let file: LMDBFileReport

@@ -2,20 +2,22 @@ import KVBlocks
 
 /// Decides, before LMDB opens a data file, whether LMDB may trust it.
 ///
-/// LMDB trusts its file: a truncated one kills the process, a flipped bit in a tree page can crash it or hide values. The
-/// guard reads meta pages, every branch and leaf page and the freelist with `pread` (no map, no LMDB) and holds them to every
-/// rule that LMDB relies on: some MiB for a store of 20 GB. Values are not read; their frames carry checksums.
+/// LMDB trusts its file: a truncated one kills the process, a flipped bit in a tree page can crash it or hide values.
+/// The guard reads meta pages, every branch and leaf page and the freelist with `pread` (no map, no LMDB) and holds
+/// them to every rule that LMDB relies on: some MiB for a store of 20 GB. Values are not read; their frames carry
+/// checksums.
 ///
-/// Another process may commit meanwhile. LMDB copies pages on write, so those of the newest transaction when the walk begins
-/// stay as they are until two further commits are done: page numbers freed by the first are taken by the third. A walk
-/// that finds something wrong after that long proves nothing and is repeated.
+/// Another process may commit meanwhile. LMDB copies pages on write, so those of the newest transaction when the walk
+/// begins stay as they are until two further commits are done: page numbers freed by the first are taken by the
+/// third. A walk that finds something wrong after that long proves nothing and is repeated.
 package enum LMDBFileGuard {
   /// Walks that a file gets while another process changes it.
   static let attemptCountLimit = 30
 
   /// Returns where LMDB may open the file.
   /// - Parameter path: the data file, or the environment's directory.
-  /// - Throws: `damaged`, `foreignByteOrder`, `notAStore`, `versionTooNew`; `notFound`, `permissionDenied`, `inputOutput`;
+  /// - Throws: `damaged`, `foreignByteOrder`, `notAStore`, `versionTooNew`; `notFound`, `permissionDenied`,
+  ///   `inputOutput`;
   ///   `busy` where another process changed the file faster than it could be read, and each walk met something wrong.
   package static func check(path: String) throws(StoreError) {
     let report = try inspect(path: path, deep: false, findingCountLimit: 1)

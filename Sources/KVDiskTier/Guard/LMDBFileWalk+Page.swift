@@ -2,7 +2,8 @@
 extension LMDBFileWalk {
   struct PageProblem: Error { let message: String }
 
-  /// The page's number of nodes, where all of them lie inside it and tile it from `upper` to its end as LMDB packs them.
+  /// The page's number of nodes, where all of them lie inside it and tile it from `upper` to its end as LMDB packs
+  /// them.
   mutating func checkPage(
     _ page: UnsafeRawBufferPointer, number: UInt64, isLeaf: Bool
   ) -> Result<Int, PageProblem> {

@@ -39,7 +39,8 @@ extension LMDBFileWalk {
     }
   }
 
-  /// A record of the freelist: the pages that transaction `key` freed, as a count and the page numbers in falling order.
+  /// A record of the freelist: the pages that transaction `key` freed, as a count and the page numbers in falling
+  /// order.
   mutating func visitFreeRecord(
     _ node: LMDBNode, in page: UnsafeRawBufferPointer, runPage: UInt64?, from number: UInt64
   ) throws(StoreError) {
@@ -120,8 +121,8 @@ package struct LMDBRunHeader: Hashable, Sendable {
     page == number && flags == LMDBFormat.PageFlags.overflow && pageCount > 0
   }
 
-  /// Whether LMDB may delete the value of this many bytes that stands behind this header. The run may be longer than the
-  /// value needs: LMDB keeps it where the value was replaced by a smaller one within one transaction.
+  /// Whether LMDB may delete the value of this many bytes that stands behind this header. The run may be longer than
+  /// the value needs: LMDB keeps it where the value was replaced by a smaller one within one transaction.
   package func fits(valueByteCount: Int, pageByteCount: Int, pageCountLimit: UInt64) -> Bool {
     let needed = LMDBFormat.runPageCount(valueByteCount: valueByteCount, pageByteCount: pageByteCount)
     return flags == LMDBFormat.PageFlags.overflow && page >= LMDBFormat.metaPageCount && UInt64(pageCount) >= needed

@@ -103,8 +103,8 @@ extension LMDBFileWalk {
     }
   }
 
-  /// Tree pages lie all over the file: on a disk that must seek or wait, asking for a branch's children at one time is many
-  /// times as fast as reading one after the other.
+  /// Tree pages lie all over the file: on a disk that must seek or wait, asking for a branch's children at one time
+  /// is many times as fast as reading one after the other.
   private func askForChildren(_ page: UnsafeRawBufferPointer, count: Int) {
     for index in 0..<count {
       let child = node(index, in: page).childPage

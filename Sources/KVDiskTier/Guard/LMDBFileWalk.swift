@@ -1,8 +1,9 @@
 import KVBlocks
 
-/// One walk through everything that a data file's newest meta page leads to: the freelist, the main table, the named ones.
-// Invariants: each page is claimed at most once, so the walk ends after as many steps as the file has pages; memory is one
-// bit a page, one page a level and 1,024 tables at most, whatever the file says.
+/// One walk through everything that a data file's newest meta page leads to: the freelist, the main table, the named
+/// ones.
+// Invariants: each page is claimed at most once, so the walk ends after as many steps as the file has pages; memory
+// is one bit a page, one page a level and 1,024 tables at most, whatever the file says.
 struct LMDBFileWalk: ~Copyable {
   struct Level {
     var page: UInt64

@@ -1,8 +1,10 @@
-/// LMDB 0.9's data file on a 64-bit machine, in the machine's own byte order: the places and limits that the guard goes by.
+/// LMDB 0.9's data file on a 64-bit machine, in the machine's own byte order: the places and limits that the guard
+/// goes by.
 ///
-/// A page begins with 16 bytes: its number (u64), padding (u16, never cleared by LMDB and so never tested), flags (u16), then
-/// `lower` and `upper` (u16 each), or in the first page of an overflow run the run's page count (u32). After the header of a
-/// branch or leaf page stand u16 offsets of its nodes, up to `lower`; the nodes fill the page from `upper` to its end.
+/// A page begins with 16 bytes: its number (u64), padding (u16, never cleared by LMDB and so never tested), flags
+/// (u16), then `lower` and `upper` (u16 each), or in the first page of an overflow run the run's page count (u32).
+/// After the header of a branch or leaf page stand u16 offsets of its nodes, up to `lower`; the nodes fill the page
+/// from `upper` to its end.
 enum LMDBFormat {
   static let magic: UInt32 = 0xBEEF_C0DE
   static let dataVersion: UInt32 = 1

@@ -4,8 +4,8 @@
   import Glibc
 #endif
 
-/// Watches the keys of one table, given from the first to the last with the separators of branch pages between, and says
-/// whether LMDB's search finds each of them.
+/// Watches the keys of one table, given from the first to the last with the separators of branch pages between, and
+/// says whether LMDB's search finds each of them.
 ///
 /// A separator is greater than every key to its left and no greater than any to its right.
 // Invariants: `lastKey` is the key or separator admitted last; integer keys all have `integerByteCount` bytes.

@@ -105,7 +105,7 @@ struct LMDBMetaPages: Hashable, Sendable {
       if meta.magic == LMDBFormat.magic.byteSwapped {
         return StoreError(
           .foreignByteOrder,
-          "\(file.path) was written by a machine of the other byte order; export its sessions there and import them here"
+          "\(file.path) was written by a machine of the other byte order; export its sessions there, import them here"
         )
       }
     }

@@ -1,7 +1,7 @@
 import KVBlocks
 
-/// What the raw bytes of a store's file still hold, found without LMDB's trees. A file keeps remains of what was deleted until
-/// it writes over them, so this may count more than the store had.
+/// What the raw bytes of a store's file still hold, found without LMDB's trees. A file keeps remains of what was
+/// deleted until it writes over them, so this may count more than the store had.
 package struct RawStoreReport: Hashable, Sendable {
   /// Frames of one kind.
   package struct Frames: Hashable, Sendable {

@@ -1,8 +1,9 @@
 import KVBlocks
 import KVCodec
 
-// Invariants: memory is bounded by the file: 24 bytes for each extent found, one whole of at most `wholeByteCountLimit` bytes
-// at a time, and the sessions' own records. No length is believed before the pieces that make it up were found.
+// Invariants: memory is bounded by the file: 24 bytes for each extent found, one whole of at most
+// `wholeByteCountLimit` bytes at a time, and the sessions' own records. No length is believed before the pieces that
+// make it up were found.
 
 /// Reads a store's file from one end to the other and finds extents by their magic, whatever became of LMDB's trees.
 package struct RawStoreScan: ~Copyable {

@@ -3,8 +3,9 @@ import Foundation
 
 @testable import KVDiskTier
 
-/// The pages of a file that is whole, by what they are: where a trial's damage goes. Written without the guard's own walk.
-struct GuardPageMap {
+/// The pages of a file that is whole, by what they are: where a trial's damage goes. Written without the guard's own
+/// walk.
+struct GuardFileMap {
   static let pageByteCount = 4096
   let bytes: [UInt8]
   private(set) var treePages: [Int] = []
@@ -58,10 +59,10 @@ enum GuardDamage: String, CaseIterable, Codable, Sendable {
   case metaBit, metaNoise, runHeaderBit, valueBytes
 
   /// - Parameter older: the same file some commits earlier.
-  func apply(to map: GuardPageMap, older: [UInt8], seed: UInt64) -> [UInt8] {
+  func apply(to map: GuardFileMap, older: [UInt8], seed: UInt64) -> [UInt8] {
     var numbers = SeededNumbers(seed: seed)
     var bytes = map.bytes
-    let size = GuardPageMap.pageByteCount
+    let size = GuardFileMap.pageByteCount
     func any(_ pages: [Int]) -> Int { pages.randomElement(using: &numbers)! * size }
     func flip(_ range: Range<Int>) {
       bytes[Int.random(in: range, using: &numbers)] ^= 1 << UInt8.random(in: 0..<8, using: &numbers)
@@ -117,8 +118,8 @@ enum GuardDamage: String, CaseIterable, Codable, Sendable {
     return bytes
   }
 
-  private func stale(_ page: Int, _ map: GuardPageMap, _ older: [UInt8]) -> Bool {
-    let range = page * GuardPageMap.pageByteCount..<(page + 1) * GuardPageMap.pageByteCount
+  private func stale(_ page: Int, _ map: GuardFileMap, _ older: [UInt8]) -> Bool {
+    let range = page * GuardFileMap.pageByteCount..<(page + 1) * GuardFileMap.pageByteCount
     return older[range] != map.bytes[range]
   }
 }

@@ -22,7 +22,7 @@ private func write(_ bytes: [UInt8], to directory: String) throws {
 
 /// Runs in a child process: damages the file as each of `seeds` says and uses it through LMDB.
 private func useDamaged(_ directory: String, _ damage: GuardDamage, seeds: [UInt64], writing: Bool) throws {
-  let map = GuardPageMap(fileBytes(directory + "/whole"))
+  let map = GuardFileMap(fileBytes(directory + "/whole"))
   let older = fileBytes(directory + "/older")
   let trial = directory + "/child-\(damage)-\(writing)"
   for seed in seeds {
@@ -39,7 +39,7 @@ private func useDamaged(_ directory: String, _ damage: GuardDamage, seeds: [UInt
     let scratch = ScratchDirectory()
     let directory = scratch.path
     try makePair(directory)
-    let map = GuardPageMap(fileBytes(directory + "/whole"))
+    let map = GuardFileMap(fileBytes(directory + "/whole"))
     let older = fileBytes(directory + "/older")
     #expect(try !LMDBFileGuard.inspect(path: directory + "/whole").isDeep)
     #expect(map.treePages.count > 100 && map.freelistPages.count > 1 && map.runPages.count > 15)
@@ -55,7 +55,7 @@ private func useDamaged(_ directory: String, _ damage: GuardDamage, seeds: [UInt
       }
     }
     print(
-      "\(damage): \(trialCount) damaged, guard refused \(trialCount - accepted.count), deep \(trialCount - acceptedDeep.count)"
+      "\(damage): \(trialCount) damaged, \(trialCount - accepted.count) refused, deep \(trialCount - acceptedDeep.count)"
     )
     #expect(Set(acceptedDeep).isSubset(of: accepted))
     let (reading, writing) = (accepted, acceptedDeep)

@@ -123,7 +123,8 @@ final class GuardFixture: @unchecked Sendable {  // because: each test uses it f
   }
 
   /// One transaction of random puts, replacements and deletions; each table stays near `liveCount` entries.
-  /// - Parameter leavesLongRuns: replaces values that the same transaction wrote, whose runs LMDB keeps though they are too long.
+  /// - Parameter leavesLongRuns: replaces values that the same transaction wrote, whose runs LMDB keeps though they
+  ///   are too long.
   func churn(operationCount: Int, liveCount: Int, extentCount: Int, leavesLongRuns: Bool = false) throws {
     var isWritten: Set<UInt64> = []
     try write { transaction in

@@ -68,7 +68,7 @@ func refusal(_ path: String) -> StoreError.Code? {
 
   @Test func `the error names the page and the remedy`() throws {
     var bytes = try wholeFile()
-    let page = GuardPageMap(bytes).treePages.last!
+    let page = GuardFileMap(bytes).treePages.last!
     bytes[page * 4096 + 12] ^= 1
     let path = try write(bytes)
     let error = #expect(throws: StoreError.self) { try LMDBFileGuard.check(path: path) }
@@ -78,7 +78,7 @@ func refusal(_ path: String) -> StoreError.Code? {
 
   @Test func `a report goes on past the first finding`() throws {
     var bytes = try wholeFile()
-    for page in GuardPageMap(bytes).treePages.suffix(3) { bytes[page * 4096 + 10] = 0x40 }
+    for page in GuardFileMap(bytes).treePages.suffix(3) { bytes[page * 4096 + 10] = 0x40 }
     let report = try LMDBFileGuard.inspect(path: write(bytes))
     #expect(report.findings.count >= 3)
   }
