@@ -42,6 +42,7 @@ enum ImportRules {
 
   /// The module that a line imports; nil where the line is no import.
   static func importedModule(in code: String) -> Substring? {
+    guard code.holds("import ") else { return nil }
     // Attributes, an access level, the keyword, a kind of declaration, the name.
     let pattern =
       #/
