@@ -3,8 +3,14 @@ import Foundation
 extension String {
   /// A look for literal bytes: far cheaper than a pattern, for lines that mostly do not match.
   func holds(_ text: StaticString) -> Bool {
-    var copy = self
-    return copy.withUTF8 { memmem($0.baseAddress, $0.count, text.utf8Start, text.utf8CodeUnitCount) != nil }
+    withCString { line in
+      text.withUTF8Buffer { wanted in
+        UnsafeRawPointer(wanted.baseAddress!).withMemoryRebound(to: CChar.self, capacity: wanted.count + 1) {
+          // A static string ends in a zero byte.
+          strstr(line, $0) != nil
+        }
+      }
+    }
   }
 }
 
