@@ -27,11 +27,11 @@ def table(rows):
 
 
 names = ["first", "second", "victim"]
-rows = [("session", "tokens", "blocks", "shared", "memory hits", "disk hits", "import s", "time to load s")]
+rows = [("session", "tokens", "blocks", "shared", "hits in RAM", "planes from disk", "import ms", "time to load ms")]
 for name in names:
     taken, given = read(f"import-{name}"), read(f"export-{name}")
-    rows.append((name, taken["tokens"], taken["blocks"], taken["sharedBlocks"], given["memoryHits"], given["diskHits"],
-                 f"{taken['seconds']:.3f}", f"{given['seconds']:.3f}"))
+    rows.append((name, taken["tokens"], taken["blocks"]["total"], taken["blocks"]["shared"],
+                 given["hits"]["memory"], given["hits"]["disk"], taken["milliseconds"], given["milliseconds"]))
 table(rows)
 
 stats = read("stats")
@@ -63,8 +63,8 @@ aims = [
     ("blocks stored once", blocks["unique"], f"exactly {2 * full - kept}", blocks["unique"] == 2 * full - kept),
     ("references of the three sessions", blocks["references"], f"exactly {2 * full + kept}",
      blocks["references"] == 2 * full + kept),
-    ("shared blocks of the second import", read("import-second")["sharedBlocks"], f"exactly {kept}",
-     read("import-second")["sharedBlocks"] == kept),
+    ("shared blocks of the second import", read("import-second")["blocks"]["shared"], f"exactly {kept}",
+     read("import-second")["blocks"]["shared"] == kept),
     ("rows over frames, bf16", f"{bfloat:.3f}", "1.28 or more", bfloat >= 1.28),
     ("rows over frames, f16", f"{half:.3f}", "1.05 or more", half >= 1.05),
     ("disk over frames", f"{size['disk'] / size['compressed']:.3f}", "1.02 or less",
