@@ -22,7 +22,8 @@ enum ImportRules {
   static let outside: [Substring: Set<Substring>] = [
     "KVBlocks": ["Crypto"],
     "KVPager": ["Logging", "Metrics"],
-    "KVPagerCLI": ["ArgumentParser", "Foundation"],
+    // Logging: a store's configuration takes a Logger, and the command gives it a silent one.
+    "KVPagerCLI": ["ArgumentParser", "Foundation", "Logging"],
   ]
 
   /// The language's and the system's.
