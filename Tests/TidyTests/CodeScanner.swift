@@ -35,6 +35,13 @@ struct CodeScanner {
 
   /// One comment, one string literal, or one byte of code.
   private mutating func element() {
+    switch input[index] {
+    case UInt8(ascii: "/"), UInt8(ascii: "\""), UInt8(ascii: "#"): break
+    default:
+      output.append(input[index])
+      index += 1
+      return
+    }
     if starts(with: "//") {
       while !isAtEnd && !starts(with: "\n") { blank() }
     } else if starts(with: "/*") {

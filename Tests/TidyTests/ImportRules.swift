@@ -22,7 +22,8 @@ enum ImportRules {
   static let outside: [Substring: Set<Substring>] = [
     "KVBlocks": ["Crypto"],
     "KVPager": ["Logging", "Metrics"],
-    "KVPagerCLI": ["ArgumentParser", "Foundation"],
+    // Logging: a store's configuration takes a Logger, and the command gives it a silent one.
+    "KVPagerCLI": ["ArgumentParser", "Foundation", "Logging"],
   ]
 
   /// The language's and the system's.
@@ -42,6 +43,7 @@ enum ImportRules {
 
   /// The module that a line imports; nil where the line is no import.
   static func importedModule(in code: String) -> Substring? {
+    guard code.holds("import ") else { return nil }
     // Attributes, an access level, the keyword, a kind of declaration, the name.
     let pattern =
       #/

@@ -49,7 +49,7 @@ import Testing
       rule: ShapeRules.invariants, caught: ["struct A {\n  func assertInvariants() {}\n}"],
       passed: [
         "// Invariants:\n// - none\nstruct A {\n  func assertInvariants() {}\n}",
-        "extension A {\n  /// Checks the list at the head of A.swift.\n  func assertInvariants() {}\n}",
+        "extension A {\n  func assertInvariants() {}\n}",
       ]),
     Case(
       rule: SafetyRules.prints, caught: ["  print(\"here\")", "debugPrint(x)", "dump(x)", "let a = \"\\(dump(x))\""],

@@ -15,7 +15,7 @@ enum ShapeRules {
   static let lineLength = FileRule(name: "lines to \(columnLimit) columns") { file in
     guard !file.path.hasPrefix("data/"), !file.path.hasSuffix(".md"), file.name != "LICENSE" else { return [] }
     return file.lines.enumerated().compactMap { index, line in
-      guard line.count > columnLimit else { return nil }
+      guard line.utf8.count > columnLimit, line.count > columnLimit else { return nil }
       return Violation(path: file.path, line: index + 1, message: "\(line.count) columns, \(columnLimit) at most")
     }
   }
@@ -31,10 +31,11 @@ enum ShapeRules {
   }
 
   static let invariants = FileRule(name: "invariants are stated where they are asserted") { file in
+    // An extension in a file of its own asserts the list at the type's head, or hands on to it.
     guard file.isInSources, file.isSwift,
-      let index = file.codeLines.firstIndex(where: { $0.contains("func assertInvariants(") }),
-      // A type's extension in a file of its own says where its list stands.
-      !file.lines.contains(where: { $0.contains("// Invariants:") || $0.contains(/\/\/.*\bthe list\b.* \w+\.swift/) })
+      file.codeLines.contains(where: { $0.contains(/^(?:\w+ )*(?:struct|class|enum|actor)\s/) }),
+      let index = file.codeLines.firstIndex(where: { $0.holds("func assertInvariants(") }),
+      !file.lines.contains(where: { $0.holds("// Invariants:") })
     else { return [] }
     return [Violation(path: file.path, line: index + 1, message: "assertInvariants() without an `// Invariants:` list")]
   }
@@ -52,7 +53,9 @@ struct FunctionFinder {
 
   var functions: [Function] {
     lines.indices.compactMap { index in
-      guard lines[index].contains(/(?:^|[^.\w`])(?:func\s|init[?!]?\s*[(<]|deinit\b|subscript\s*[(<])/),
+      let line = lines[index]
+      guard line.holds("func ") || line.holds("init") || line.holds("subscript"),
+        line.contains(/(?:^|[^.\w`])(?:func\s|init[?!]?\s*[(<]|deinit\b|subscript\s*[(<])/),
         let end = endOfBody(from: index)
       else { return nil }
       return Function(firstLine: index, lineCount: end - index + 1)

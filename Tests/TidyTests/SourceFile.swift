@@ -1,3 +1,19 @@
+import Foundation
+
+extension String {
+  /// A look for literal bytes: far cheaper than a pattern, for lines that mostly do not match.
+  func holds(_ text: StaticString) -> Bool {
+    withCString { line in
+      text.withUTF8Buffer { wanted in
+        UnsafeRawPointer(wanted.baseAddress!).withMemoryRebound(to: CChar.self, capacity: wanted.count + 1) {
+          // A static string ends in a zero byte.
+          strstr(line, $0) != nil
+        }
+      }
+    }
+  }
+}
+
 /// A text file of the repository, as the rules see it.
 struct SourceFile: Sendable {
   /// From the repository's root, with slashes.
