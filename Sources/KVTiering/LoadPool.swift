@@ -1,5 +1,6 @@
 // Invariants:
 // - Every job handed in is run to its end, also while stopping: somebody may wait for its frames.
+// - The threads keep the pool alive; `stop()` must be called for them to end.
 // - A job's item is claimed by exactly one thread; the last one to finish an item wakes the job's owner.
 import KVBlocks
 import Synchronization
@@ -45,8 +46,7 @@ final class LoadPool: Sendable {
     // Fewer threads than asked for make loads slower and nothing else.
     for number in 0..<max(0, threadCount) {
       guard
-        let thread = try? WorkerThread(
-          name: "kvpager-load-\(number)", body: { [queue = Unowned(self)] in queue.object.serve() })
+        let thread = try? WorkerThread(name: "kvpager-load-\(number)", body: { self.serve() })
       else { break }
       threads.withLock { $0.append(thread) }
     }
@@ -107,13 +107,4 @@ final class LoadPool: Sendable {
       }
     }
   }
-}
-
-/// A reference that keeps nothing alive, for a thread that ends before its object does.
-struct Unowned<Object: AnyObject & Sendable>: @unchecked Sendable {  // because: the object outlives the thread
-  private unowned(unsafe) let reference: Object
-
-  init(_ object: Object) { reference = object }
-
-  var object: Object { reference }
 }

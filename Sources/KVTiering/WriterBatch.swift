@@ -13,7 +13,7 @@ struct BatchItem: Sendable {
 }
 
 /// Batches: chosen under the lock, encoded in parallel, committed by the writer thread, settled under the lock.
-extension Pager {
+extension PagerCore {
   /// Writes items that are in state `writing`. After a failure they are dirty again.
   func writeBatch(
     _ items: [BatchItem], operations: [SessionOperation]

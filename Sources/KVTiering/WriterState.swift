@@ -83,8 +83,9 @@ extension PagerState {
     writer.noteSuccess()
   }
 
-  /// The block's parent is not stored. Where it is in RAM and can be written, it goes first next time; else the block
-  /// is dropped: without its parent it could never be found again.
+  /// The block's parent is not stored. Where it is in RAM and can be written, it goes first next time, and its
+  /// ancestors before it, for they may be lost as well. Else the block is dropped: without its parent it could never be
+  /// found again.
   private mutating func settleOrphan(_ item: BatchItem) {
     let parentKey = BlockKey(space: item.descriptor.key.space, hash: item.descriptor.parent)
     if let parent = pool.findReadable(parentKey) {
@@ -94,15 +95,29 @@ extension PagerState {
         dirtyQueue.append(item.frame)
         return
       }
-      if pool[parent].isStored, let descriptor = pool.contents(of: parent)?.descriptor {
-        pool.makeDirty(parent, descriptor: descriptor)
+      let revived = reviveAncestors(from: parentKey)
+      if !revived.isEmpty {
         pool.abandonWrite(item.frame)
-        dirtyQueue.insert(parent, at: 0)
+        dirtyQueue.insert(contentsOf: revived, at: 0)
         return
       }
     }
     pool.finishWrite(item.frame, isStored: false)
     counters.dropped += 1
+  }
+
+  /// Makes a block and those before it dirty, as far as they were thought stored and are in RAM. Root first.
+  private mutating func reviveAncestors(from key: BlockKey) -> [FrameIndex] {
+    var revived: [FrameIndex] = []
+    var next = key
+    while let frame = pool.findReadable(next), pool[frame].state == .clean, pool[frame].isStored,
+      let descriptor = pool.contents(of: frame)?.descriptor
+    {
+      pool.makeDirty(frame, descriptor: descriptor)
+      revived.append(frame)
+      next = BlockKey(space: next.space, hash: descriptor.parent)
+    }
+    return revived.reversed()
   }
 
   /// The quota is full of sessions: cache blocks of a refused batch stay in RAM only. Items that are kept are still
