@@ -1,6 +1,5 @@
 import KVBlocks
 import KVMemoryTier
-import Synchronization
 
 /// Decides which blocks lie in RAM: looks up, pins, loads, evicts and writes back, over one pool and one disk tier.
 ///
@@ -8,7 +7,7 @@ import Synchronization
 /// `StoreError` all goes on; what was not written stays dirty and is tried again.
 package final class Pager: Sendable {
   let core: PagerCore
-  private let writerThread = Mutex<WorkerThread?>(nil)
+  private let writerThread = Lock<WorkerThread?>(nil)
 
   /// Starts the writer and the load threads. Where the system gives no thread, every call that needs one throws.
   package init(configuration: PagerConfiguration, cold: any ColdTier) {
@@ -72,7 +71,7 @@ package final class Pager: Sendable {
   /// What the pager did and holds.
   package var statistics: PagerStatistics { core.state.withLock { $0.statistics } }
 
-  /// Checks what the files of this module and the pool list as invariants. Stops the process where one is broken.
+  /// Checks the list at the head of PagerState.swift, and the pool's. Stops the process where one is broken.
   package func assertInvariants() { core.state.withLock { $0.assertInvariants() } }
 
   /// Requests that the writer thread has not taken up yet.

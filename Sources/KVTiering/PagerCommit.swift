@@ -1,6 +1,5 @@
 import KVBlocks
 import KVMemoryTier
-import Synchronization
 
 /// What makes blocks and sessions durable, seen from the calling thread.
 extension Pager {
@@ -97,7 +96,7 @@ extension Pager {
 }
 
 private final class JobResult<R: Sendable>: Sendable {
-  let value = Mutex<Result<R, StoreError>?>(nil)
+  let value = Lock<Result<R, StoreError>?>(nil)
 }
 
 extension PagerState {

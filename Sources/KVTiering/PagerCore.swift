@@ -4,13 +4,12 @@
 // - `progress` advances after every change that may give a frame to somebody who waits for one.
 // - Only the writer thread calls the disk tier's `commit`.
 import KVBlocks
-import Synchronization
 
 /// What a pager's threads share. They keep it alive, and never the pager itself, which ends them when it goes.
 final class PagerCore: Sendable {
   let configuration: PagerConfiguration
   let cold: any ColdTier
-  let state: Mutex<PagerState>
+  let state: Lock<PagerState>
   let progress = EventCount()
   let writerBell = EventCount()
   let loadPool: LoadPool
@@ -18,7 +17,7 @@ final class PagerCore: Sendable {
   init(configuration: PagerConfiguration, cold: any ColdTier) {
     self.configuration = configuration
     self.cold = cold
-    state = Mutex(PagerState(configuration: configuration))
+    state = Lock(PagerState(configuration: configuration))
     loadPool = LoadPool(threadCount: configuration.loadThreadCount)
   }
 

@@ -26,11 +26,13 @@ extension Pager {
     if resident < hashes.count {
       available = max(resident, try core.cold.storedPrefixCount(of: hashes, in: space, known: stored))
     }
-    return core.state.withLock { state in
+    let (count, ringsBell) = core.state.withLock { state in
       let count = state.extendPrefix(of: hashes, in: space, from: available)
       state.touch(hashes[..<count.blockCount], in: space, usesFrames: true)
-      return count
+      return (count, state.wantsTouchesFlushed)
     }
+    if ringsBell { core.writerBell.advance() }
+    return count
   }
 
   /// The child of `parent` that begins with the most of `tokens` (at least one): where a prefix ends inside a block,

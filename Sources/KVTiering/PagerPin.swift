@@ -73,10 +73,12 @@ extension Pager {
   }
 
   func unpin(_ entries: PinnedEntries, count: Int) {
-    core.state.withLock { state in
+    let ringsBell = core.state.withLock { state in
       // Deepest first, so that a chain's root is the youngest.
       for index in (0..<count).reversed() { state.pool.unpin(entries[index].frame) }
+      return state.wantsTouchesFlushed
     }
+    if ringsBell { core.writerBell.advance() }
     core.progress.advance()
   }
 }

@@ -94,8 +94,8 @@ struct PagerState: ~Copyable {
   private func exhausted(_ askedBytes: Int, _ pinnedCount: Int) -> StoreError {
     StoreError(
       .poolExhausted,
-      "\(pinnedCount) of \(pool.frameCount) frames are pinned and \(askedBytes) bytes are needed at one time, with a RAM "
-        + "budget of \(pool.budgetBytes) bytes; end leases, lease fewer blocks at a time or raise the RAM budget")
+      "\(pinnedCount) of \(pool.frameCount) frames are pinned and \(askedBytes) bytes are needed at one time, with a "
+        + "RAM budget of \(pool.budgetBytes) bytes; end leases, lease fewer blocks at a time or raise the RAM budget")
   }
 
   mutating func reserve(byteCount: Int) -> FrameIndex? {
@@ -132,9 +132,22 @@ struct PagerState: ~Copyable {
     }
   }
 
+  /// Blocks that the full quota kept from disk while nobody protected them are to be written after all.
   mutating func protect(_ keys: [BlockKey]) {
-    for key in keys { protections[key, default: 0] += 1 }
+    var revived: [FrameIndex] = []
+    for key in keys {
+      protections[key, default: 0] += 1
+      guard let frame = pool.findReadable(key), pool[frame].state == .clean, !pool[frame].isStored,
+        let descriptor = pool.contents(of: frame)?.descriptor
+      else { continue }
+      pool.makeDirty(frame, descriptor: descriptor)
+      revived.append(frame)
+    }
+    if !revived.isEmpty { dirtyQueue.insert(contentsOf: revived, at: 0) }
   }
+
+  /// The log of uses is full and no batch is due that would take it along.
+  var wantsTouchesFlushed: Bool { touches.isFull && dirtyQueue.isEmpty }
 
   mutating func unprotect(_ keys: [BlockKey]) {
     for key in keys {

@@ -86,7 +86,8 @@ extension PagerCore {
     let touches = state.withLock { $0.touches.take() }
     guard !touches.isEmpty else { return }
     // Recency is advice: a store that cannot take it (read-only, full) is none the worse.
-    _ = try? cold.commit(ColdBatch(touches: touches), isProtected: { self.isProtected($0) })
+    guard (try? cold.commit(ColdBatch(touches: touches), isProtected: { self.isProtected($0) })) != nil else { return }
+    state.withLock { $0.counters.batches += 1 }
   }
 }
 

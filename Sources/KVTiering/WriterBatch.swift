@@ -1,6 +1,5 @@
 import KVBlocks
 import KVMemoryTier
-import Synchronization
 
 /// A block on its way to disk: everything the codec and the disk tier need, taken under the lock.
 struct BatchItem: Sendable {
@@ -108,9 +107,9 @@ extension PagerCore {
 
 /// A place for results that several threads fill.
 private final class SharedResults<Value: Sendable>: Sendable {
-  private let values: Mutex<[Value?]>
+  private let values: Lock<[Value?]>
 
-  init(count: Int) { values = Mutex([Value?](repeating: nil, count: count)) }
+  init(count: Int) { values = Lock([Value?](repeating: nil, count: count)) }
 
   func set(_ index: Int, _ value: Value) { values.withLock { $0[index] = value } }
   func take() -> [Value?] { values.withLock { $0 } }

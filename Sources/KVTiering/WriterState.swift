@@ -124,9 +124,13 @@ extension PagerState {
   /// dirty.
   mutating func dropUnprotected(_ items: [BatchItem]) -> (kept: [BatchItem], droppedCount: Int) {
     var kept: [BatchItem] = []
-    for item in items {
-      if protections[item.descriptor.key] != nil {
+    var neededKeys: Set<BlockKey> = []
+    // Children come after their parents: backwards, a parent is known to be needed before its turn.
+    for item in items.reversed() {
+      let key = item.descriptor.key
+      if protections[key] != nil || neededKeys.contains(key) {
         kept.append(item)
+        neededKeys.insert(BlockKey(space: key.space, hash: item.descriptor.parent))
       } else {
         pool.beginWrite(item.frame)
         pool.finishWrite(item.frame, isStored: false)
@@ -135,6 +139,6 @@ extension PagerState {
     dirtyQueue.removeAll { pool[$0].state == .clean }
     let droppedCount = items.count - kept.count
     counters.dropped += UInt64(droppedCount)
-    return (kept, droppedCount)
+    return (kept.reversed(), droppedCount)
   }
 }

@@ -1,7 +1,6 @@
 import KVBlocks
 import KVSimulation
 import KVTiering
-import Synchronization
 
 #if canImport(Darwin)
   import Darwin
@@ -148,7 +147,7 @@ struct Bench: Sendable {
 
 /// A door that threads wait at until a test opens it.
 final class Gate: Sendable {
-  private let state = Mutex((isOpen: false, arrivals: 0))
+  private let state = Lock((isOpen: false, arrivals: 0))
 
   func pass() {
     state.withLock { $0.arrivals += 1 }

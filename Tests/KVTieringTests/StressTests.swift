@@ -1,7 +1,6 @@
 import KVBlocks
 import KVSimulation
 import KVTiering
-import Synchronization
 import Testing
 
 /// One thread's random work on a pager that others use too.
@@ -129,7 +128,7 @@ private struct Worker {
       }
       return chain
     }
-    let workers = Mutex<[Worker]>([])
+    let workers = Lock<[Worker]>([])
     onThreads(4) { number in
       var worker = Worker(bench: bench, chains: chains, number: number, seed: seed)
       worker.run(400)

@@ -1,7 +1,6 @@
 import KVBlocks
 import KVSimulation
 import KVTiering
-import Synchronization
 import Testing
 
 private let diskFull = StoreError(.diskFull, "the disk is full; make room")
@@ -54,7 +53,7 @@ private let diskFull = StoreError(.diskFull, "the disk is full; make room")
     let bench = Bench(frames: 100, beforeCommit: { gate.pass() })
     let chains = (0..<5).map { bench.chain($0 + 1, 2) }
     for chain in chains { try bench.put(chain) }
-    let revisions = Mutex<[UInt64]>([])
+    let revisions = Lock<[UInt64]>([])
     onThreads(6) { index in
       if index < 5 {
         if index > 0 { gate.waitForArrivals(1) }
@@ -207,13 +206,31 @@ private let diskFull = StoreError(.diskFull, "the disk is full; make room")
     bench.assertInvariants()
   }
 
+  @Test func `a block that the quota kept from disk is written when a session protects it`() throws {
+    let bench = Bench(frames: 100, quotaBlocks: 2)
+    let session = bench.chain(1, 2)
+    try bench.put(session)
+    try bench.commit("a", session)
+    let next = bench.chain(2, 2)
+    try bench.put(next[0])
+    try bench.pager.writeBack()
+    #expect(bench.pager.statistics.dropped == 1)
+    _ = try bench.pager.commit(.delete(space: Bench.space, name: "a"), requiring: [])
+    bench.pager.protect(next.map(\.key))
+    #expect(bench.pager.statistics.dirtyBlocks == 1)
+    try bench.put(next[1])
+    #expect(try bench.commit("b", next) == 1)
+    bench.pager.unprotect(next.map(\.key))
+    bench.assertInvariants()
+  }
+
   @Test func `one session too large for the quota does not fail its neighbours' commits`() throws {
     let gate = Gate()
     let bench = Bench(frames: 100, quotaBlocks: 4, beforeCommit: { gate.pass() })
     let small = [bench.chain(1, 1), bench.chain(2, 1), bench.chain(3, 1)]
     let large = bench.chain(4, 6)
     for chain in small + [large] { try bench.put(chain) }
-    let results = Mutex<[String: Bool]>([:])
+    let results = Lock<[String: Bool]>([:])
     onThreads(5) { index in
       switch index {
       case 0:
