@@ -1,6 +1,5 @@
 import KVBlocks
 import KVTiering
-import Synchronization
 
 #if canImport(Darwin)
   import Darwin
@@ -33,7 +32,7 @@ package final class FaultyColdTier: ColdTier {
   }
 
   private let inner: any ColdTier
-  private let script: Mutex<Script>
+  private let script: Lock<Script>
   private let beforeLoad: @Sendable (BlockKey) -> Void
   private let beforeCommit: @Sendable () -> Void
 
@@ -45,7 +44,7 @@ package final class FaultyColdTier: ColdTier {
     beforeLoad: @escaping @Sendable (BlockKey) -> Void = { _ in }, beforeCommit: @escaping @Sendable () -> Void = {}
   ) {
     self.inner = inner
-    script = Mutex(Script(faults: faults, generator: SplitMix64(seed: seed)))
+    script = Lock(Script(faults: faults, generator: SplitMix64(seed: seed)))
     self.beforeLoad = beforeLoad
     self.beforeCommit = beforeCommit
   }

@@ -4,7 +4,6 @@
 // - `byteCount` is the sum of the stored payloads, and at most the quota where there is one.
 import KVBlocks
 import KVTiering
-import Synchronization
 
 /// A disk tier without a disk: the contract of `ColdTier` on dictionaries, transactional, with a quota.
 package final class MemoryColdTier: ColdTier {
@@ -36,8 +35,8 @@ package final class MemoryColdTier: ColdTier {
 
   private let roots: Set<BlockKey>
   private let quotaBytes: Int?
-  private let contents = Mutex(Contents())
-  private let log = Mutex(Log())
+  private let contents = Lock(Contents())
+  private let log = Lock(Log())
 
   /// - Parameter roots: the parents of first blocks, which are not blocks themselves.
   package init(roots: [BlockKey], quotaBytes: Int? = nil) {

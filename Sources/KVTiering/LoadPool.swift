@@ -1,5 +1,6 @@
 // Invariants:
 // - Every job handed in is run to its end, also while stopping: somebody may wait for its frames.
+// - The threads keep the pool alive; `stop()` must be called for them to end.
 // - A job's item is claimed by exactly one thread; the last one to finish an item wakes the job's owner.
 import KVBlocks
 import Synchronization
@@ -37,16 +38,15 @@ final class LoadPool: Sendable {
     var isStopping = false
   }
 
-  private let queue = Mutex(Queue())
+  private let queue = Lock(Queue())
   private let arrivals = EventCount()
-  private let threads = Mutex<[WorkerThread]>([])
+  private let threads = Lock<[WorkerThread]>([])
 
   init(threadCount: Int) {
     // Fewer threads than asked for make loads slower and nothing else.
     for number in 0..<max(0, threadCount) {
       guard
-        let thread = try? WorkerThread(
-          name: "kvpager-load-\(number)", body: { [queue = Unowned(self)] in queue.object.serve() })
+        let thread = try? WorkerThread(name: "kvpager-load-\(number)", body: { self.serve() })
       else { break }
       threads.withLock { $0.append(thread) }
     }
@@ -61,7 +61,7 @@ final class LoadPool: Sendable {
       return
     }
     let job = Job(count: count, body: body)
-    enqueue(job)
+    _ = enqueue(job)
     job.work()
     while true {
       let ticket = job.done.ticket
@@ -70,9 +70,10 @@ final class LoadPool: Sendable {
     }
   }
 
-  /// Runs `body(0..<count)` on the pool's threads some time later.
+  /// Runs `body(0..<count)` on the pool's threads some time later; at once where the pool is stopping.
   func submit(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
-    enqueue(Job(count: count, body: body))
+    let job = Job(count: count, body: body)
+    if !enqueue(job) { job.work() }
   }
 
   /// Finishes what was handed in and ends the threads.
@@ -86,9 +87,14 @@ final class LoadPool: Sendable {
     for thread in ending { thread.join() }
   }
 
-  private func enqueue(_ job: Job) {
-    queue.withLock { $0.jobs.append(job) }
-    arrivals.advance()
+  /// False where the threads are going: they might not see the job any more.
+  private func enqueue(_ job: Job) -> Bool {
+    let isTaken = queue.withLock { queue in
+      if !queue.isStopping { queue.jobs.append(job) }
+      return !queue.isStopping
+    }
+    if isTaken { arrivals.advance() }
+    return isTaken
   }
 
   private func serve() {
@@ -107,13 +113,4 @@ final class LoadPool: Sendable {
       }
     }
   }
-}
-
-/// A reference that keeps nothing alive, for a thread that ends before its object does.
-struct Unowned<Object: AnyObject & Sendable>: @unchecked Sendable {  // because: the object outlives the thread
-  private unowned(unsafe) let reference: Object
-
-  init(_ object: Object) { reference = object }
-
-  var object: Object { reference }
 }

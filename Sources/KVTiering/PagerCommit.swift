@@ -1,6 +1,5 @@
 import KVBlocks
 import KVMemoryTier
-import Synchronization
 
 /// What makes blocks and sessions durable, seen from the calling thread.
 extension Pager {
@@ -24,7 +23,7 @@ extension Pager {
     defer { unprotect(blocks) }
     var missing: [BlockHash] = []
     for _ in 0..<Self.commitAttemptLimit {
-      switch try answer(to: WriterRequest(.commit(operation, required: blocks))) {
+      switch try core.answer(to: WriterRequest(.commit(operation, required: blocks))) {
       case .done(let revision): return revision
       case .failed(let error): throw error
       case .missing(let hashes):
@@ -51,10 +50,10 @@ extension Pager {
     let wanted = Set(hashes)
     let keys = record.blocks.filter(wanted.contains).map { BlockKey(space: record.space, hash: $0) }
     // Held, so that they are still there when the caller has described them.
-    let (held, unknown, lost) = state.withLock { $0.holdMissing(keys) }
+    let (held, unknown, lost) = core.state.withLock { $0.holdMissing(keys) }
     defer {
-      state.withLock { state in held.forEach { state.pool.unhold($0) } }
-      progress.advance()
+      core.state.withLock { state in held.forEach { state.pool.unhold($0) } }
+      core.progress.advance()
     }
     var descriptors: [BlockKey: BlockDescriptor] = [:]
     var undescribed: [BlockHash] = []
@@ -66,12 +65,12 @@ extension Pager {
       }
     }
     guard lost.isEmpty, undescribed.isEmpty else { throw Self.blockLost(lost.map(\.hash) + undescribed) }
-    state.withLock { $0.makeDirty(held, descriptors) }
+    core.state.withLock { $0.makeDirty(held, descriptors) }
   }
 
   /// Writes back every block that is dirty now.
   package func writeBack() throws(StoreError) {
-    if case .failed(let error) = try answer(to: WriterRequest(.flushAll)) { throw error }
+    if case .failed(let error) = try core.answer(to: WriterRequest(.flushAll)) { throw error }
   }
 
   /// Runs `body` on the writer thread, between batches. It may ask ``isProtected(_:)``, but must not commit through the
@@ -90,14 +89,14 @@ extension Pager {
           result.value.withLock { $0 = .failure(error) }
         }
       })
-    _ = try answer(to: request)
+    _ = try core.answer(to: request)
     guard let value = result.value.withLock({ $0 }) else { preconditionFailure("the writer ran the closure") }
     return try value.get()
   }
 }
 
 private final class JobResult<R: Sendable>: Sendable {
-  let value = Mutex<Result<R, StoreError>?>(nil)
+  let value = Lock<Result<R, StoreError>?>(nil)
 }
 
 extension PagerState {

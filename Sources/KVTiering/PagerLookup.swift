@@ -18,19 +18,21 @@ package struct PrefixCount: Hashable, Sendable {
 extension Pager {
   /// The leading blocks of a chain (root first) that are available. Counts as a use of them.
   package func availablePrefix(of hashes: [BlockHash], in space: SpaceID) throws(StoreError) -> PrefixCount {
-    let (resident, stored) = try state.withLock { state throws(StoreError) -> (Int, Int) in
+    let (resident, stored) = try core.state.withLock { state throws(StoreError) -> (Int, Int) in
       try state.checkOpen()
       return state.residentPrefix(of: hashes, in: space)
     }
     var available = resident
     if resident < hashes.count {
-      available = max(resident, try cold.storedPrefixCount(of: hashes, in: space, known: stored))
+      available = max(resident, try core.cold.storedPrefixCount(of: hashes, in: space, known: stored))
     }
-    return state.withLock { state in
+    let (count, ringsBell) = core.state.withLock { state in
       let count = state.extendPrefix(of: hashes, in: space, from: available)
       state.touch(hashes[..<count.blockCount], in: space, usesFrames: true)
-      return count
+      return (count, state.wantsTouchesFlushed)
     }
+    if ringsBell { core.writerBell.advance() }
+    return count
   }
 
   /// The child of `parent` that begins with the most of `tokens` (at least one): where a prefix ends inside a block,
@@ -42,7 +44,7 @@ extension Pager {
     guard !tokens.isEmpty else { return nil }
     let parentKey = BlockKey(space: space, hash: parent)
     var best: (key: BlockKey, tokenCount: Int)?
-    let resident = try state.withLock { state throws(StoreError) -> [BlockDescriptor] in
+    let resident = try core.state.withLock { state throws(StoreError) -> [BlockDescriptor] in
       try state.checkOpen()
       return state.pool.children(of: parentKey).compactMap { state.pool.contents(of: $0)?.descriptor }
     }
@@ -51,8 +53,8 @@ extension Pager {
       if count > best?.tokenCount ?? 0 { best = (child.key, count) }
     }
     if best?.tokenCount == tokens.count { return best }
-    let stored = try cold.children(of: parent, in: space)
-    let damaged = state.withLock { $0.damagedKeys }
+    let stored = try core.cold.children(of: parent, in: space)
+    let damaged = core.state.withLock { $0.damagedKeys }
     for child in stored {
       let key = BlockKey(space: space, hash: child.hash)
       let count = Self.sharedCount(child.tokens, tokens)
@@ -76,29 +78,30 @@ extension Pager {
 
   /// Whether a block is in RAM or, as far as is known, whole on disk.
   package func isAvailable(_ key: BlockKey) throws(StoreError) -> Bool {
-    let known = try state.withLock { state throws(StoreError) -> Bool? in
+    let known = try core.state.withLock { state throws(StoreError) -> Bool? in
       try state.checkOpen()
-      if state.pool.find(key) != nil { return true }
+      // One that is loading may yet turn out not to be there: the disk knows.
+      if state.pool.findReadable(key) != nil { return true }
       return state.damagedKeys.contains(key) ? false : nil
     }
     if let known { return known }
-    return try cold.contains(key)
+    return try core.cold.contains(key)
   }
 }
 
 extension Pager {
   /// Whether a block's rows can be read from RAM now.
-  package func isResident(_ key: BlockKey) -> Bool { state.withLock { $0.pool.findReadable(key) != nil } }
+  package func isResident(_ key: BlockKey) -> Bool { core.state.withLock { $0.pool.findReadable(key) != nil } }
 }
 
 extension PagerState {
-  /// The leading blocks that are in the table, and how many of them are stored too: below an unstored one the disk is
-  /// not asked.
+  /// The leading blocks that can be read from RAM, and how many of them are stored too: below an unstored one the disk
+  /// is not asked.
   func residentPrefix(of hashes: [BlockHash], in space: SpaceID) -> (resident: Int, stored: Int) {
     var resident = 0
     var stored = 0
     for hash in hashes {
-      guard let frame = pool.find(BlockKey(space: space, hash: hash)) else { break }
+      guard let frame = pool.findReadable(BlockKey(space: space, hash: hash)) else { break }
       if stored == resident, pool[frame].isStored { stored += 1 }
       resident += 1
     }
@@ -110,8 +113,8 @@ extension PagerState {
     var count = PrefixCount(blockCount: 0, memoryBlockCount: 0)
     for (index, hash) in hashes.enumerated() {
       let key = BlockKey(space: space, hash: hash)
-      if let frame = pool.find(key) {
-        if pool[frame].isReadable { count.memoryBlockCount += 1 }
+      if pool.findReadable(key) != nil {
+        count.memoryBlockCount += 1
       } else if index >= available || (!damagedKeys.isEmpty && damagedKeys.contains(key)) {
         break
       }

@@ -3,14 +3,6 @@ import KVMemoryTier
 
 /// The way out: blocks pinned in RAM, the missing ones loaded in parallel.
 extension Pager {
-  /// A frame to load, and the block that goes into it.
-  struct LoadTask: Sendable {
-    let index: Int
-    let key: BlockKey
-    let frame: FrameIndex
-    let memory: FrameMemory
-  }
-
   enum PinPlan: Sendable {
     /// The first `count` keys are pinned; `loads` of them have to be loaded by this caller, others may be loading
     /// elsewhere.
@@ -30,7 +22,7 @@ extension Pager {
     do {
       var waitsForOthers = false
       let tasks = try reserveAndPin(keys, layout, entries, &pinnedCount, &waitsForOthers)
-      if !tasks.isEmpty { load(tasks, layout: layout) }
+      if !tasks.isEmpty { core.load(tasks, layout: layout) }
       let count = try settle(keys, entries, pinnedCount, loadCount: tasks.count, waitsForOthers: waitsForOthers)
       return PinnedBlocks(pager: self, entries: entries, count: count)
     } catch {
@@ -44,8 +36,8 @@ extension Pager {
     _ pinnedCount: inout Int, _ waitsForOthers: inout Bool
   ) throws(StoreError) -> [LoadTask] {
     while true {
-      let ticket = progress.ticket
-      let plan = try state.withLock { state throws(StoreError) -> PinPlan in
+      let ticket = core.progress.ticket
+      let plan = try core.state.withLock { state throws(StoreError) -> PinPlan in
         try state.checkOpen()
         return state.planPin(keys, layout, entries)
       }
@@ -55,41 +47,9 @@ extension Pager {
         waitsForOthers = waits
         return loads
       case .room(let room):
-        try carryOut(room, ticket: ticket)
+        try core.carryOut(room, ticket: ticket)
       }
     }
-  }
-
-  /// Loads blocks into their frames, on this thread and the pool's. Errors are kept with the frames.
-  func load(_ tasks: [LoadTask], layout: BlockLayout) {
-    if tasks.count > 1 { cold.willNeed(tasks.map(\.key)) }
-    let pager = Unowned(self)
-    loadPool.run(tasks.count) { pager.object.loadOne(tasks[$0], layout: layout) }
-  }
-
-  func loadOne(_ task: LoadTask, layout: BlockLayout) {
-    let result: Result<LoadOutcome, StoreError>
-    do {
-      result = .success(try cold.load(task.key, layout: layout, into: task.memory.bytes))
-    } catch {
-      result = .failure(error)
-    }
-    state.withLock { state in
-      switch result {
-      case .success(.loaded(let tokenCount)):
-        state.counters.loads += 1
-        state.pool.finishLoad(task.frame, tokenCount: tokenCount)
-      case .success(.absent):
-        state.pool.failLoad(task.frame)
-      case .success(.damaged):
-        state.noteDamage(task.key)
-        state.pool.failLoad(task.frame)
-      case .failure(let error):
-        state.loadFailures[task.frame] = error
-        state.pool.failLoad(task.frame)
-      }
-    }
-    progress.advance()
   }
 
   /// Waits for loads under way elsewhere, then keeps the pins of the unbroken run and gives the others back.
@@ -100,24 +60,26 @@ extension Pager {
     // All was resident and the entries are complete: nothing to look at again.
     if loadCount == 0, !waitsForOthers { return pinnedCount }
     while true {
-      let ticket = progress.ticket
-      let settled = try state.withLock { state throws(StoreError) -> Int? in
+      let ticket = core.progress.ticket
+      let settled = try core.state.withLock { state throws(StoreError) -> Int? in
         try state.settlePins(keys, entries, pinnedCount)
       }
       if let settled {
-        if settled < pinnedCount { progress.advance() }
+        if settled < pinnedCount { core.progress.advance() }
         return settled
       }
-      progress.wait(past: ticket)
+      core.progress.wait(past: ticket)
     }
   }
 
   func unpin(_ entries: PinnedEntries, count: Int) {
-    state.withLock { state in
+    let ringsBell = core.state.withLock { state in
       // Deepest first, so that a chain's root is the youngest.
       for index in (0..<count).reversed() { state.pool.unpin(entries[index].frame) }
+      return state.wantsTouchesFlushed
     }
-    progress.advance()
+    if ringsBell { core.writerBell.advance() }
+    core.progress.advance()
   }
 }
 
@@ -130,6 +92,7 @@ extension PagerState {
     var missing: Set<BlockKey> = []
     var joined = 0
     var memoryHits = 0
+    let pinnedBefore = pool.pinnedCount
     for (index, key) in keys.enumerated() {
       if let frame = pool.find(key) {
         pool.pin(frame)
@@ -143,11 +106,14 @@ extension PagerState {
       }
     }
     guard pool.canReserve(byteCount: layout.frameByteCount, count: missing.count) else {
+      // Planned with this call's own pins still there: what it keeps makes no room for what it lacks.
+      let room = planRoom(
+        neededBytes: Self.bytes(missing.count, layout), askedBytes: Self.bytes(count, layout), pinnedCount: pinnedBefore
+      )
       release(entries, 0..<count)
-      let (bytes, overflow) = layout.frameByteCount.multipliedReportingOverflow(by: missing.count)
-      return .room(planRoom(neededBytes: overflow ? .max : bytes))
+      return .room(room)
     }
-    var loads: [Pager.LoadTask] = []
+    var loads: [LoadTask] = []
     if !missing.isEmpty {
       loads.reserveCapacity(missing.count)
       for index in 0..<count where entries[index].frame == PinnedEntry.none {
@@ -159,12 +125,13 @@ extension PagerState {
           pool.beginLoad(frame, key: key, layout: layout)
           pool.pin(frame)
           entries[index].frame = frame
-          loads.append(Pager.LoadTask(index: index, key: key, frame: frame, memory: pool.memory(of: frame)))
+          loads.append(LoadTask(key: key, frame: frame, memory: pool.memory(of: frame)))
         } else {
           // The system has no memory although the budget allows it.
           for load in loads { pool.failLoad(load.frame) }
+          let room = planRoom(neededBytes: layout.frameByteCount)
           release(entries, 0..<count)
-          return .room(planRoom(neededBytes: layout.frameByteCount))
+          return .room(room)
         }
       }
     }
@@ -173,6 +140,11 @@ extension PagerState {
     counters.misses += count < keys.count ? 1 : 0
     noteUses(keys, entries, count)
     return .pinned(count: count, loads: loads, waitsForOthers: joined > 0)
+  }
+
+  private static func bytes(_ count: Int, _ layout: BlockLayout) -> Int {
+    let (bytes, overflow) = layout.frameByteCount.multipliedReportingOverflow(by: count)
+    return overflow ? .max : bytes
   }
 
   /// Completes an entry from a frame that can be read; false where it is still loading.

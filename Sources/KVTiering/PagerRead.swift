@@ -24,7 +24,7 @@ extension Pager {
   /// Keeps a resident block in its frame for a moment. Blocks being loaded are read from disk, as if they were not
   /// there.
   private func holdResident(_ key: BlockKey) throws(StoreError) -> Whereabouts {
-    try state.withLock { state throws(StoreError) -> Whereabouts in
+    try core.state.withLock { state throws(StoreError) -> Whereabouts in
       try state.checkOpen()
       if let frame = state.pool.findReadable(key) {
         state.pool.hold(frame)
@@ -37,8 +37,8 @@ extension Pager {
   }
 
   private func letGo(_ held: HeldFrame) {
-    state.withLock { $0.pool.unhold(held.frame) }
-    progress.advance()
+    core.state.withLock { $0.pool.unhold(held.frame) }
+    core.progress.advance()
   }
 
   /// Copies `rows` of one plane of a block into `destination`, which has just their bytes: from its frame, else
@@ -57,12 +57,12 @@ extension Pager {
         throw .invalidArgument("rows up to \(rows.upperBound) of a block of \(held.tokenCount) tokens")
       }
       destination.copyMemory(from: UnsafeRawBufferPointer(rebasing: held.memory.bytes[range]))
-      state.withLock { $0.counters.memoryHits += 1 }
+      core.state.withLock { $0.counters.memoryHits += 1 }
       return true
     case .disk:
       return try readPlaneFromDisk(key, layout, plane, rows, destination)
     case .nowhere:
-      state.withLock { $0.counters.misses += 1 }
+      core.state.withLock { $0.counters.misses += 1 }
       return false
     }
   }
@@ -71,8 +71,8 @@ extension Pager {
     _ key: BlockKey, _ layout: BlockLayout, _ plane: Int, _ rows: Range<Int>,
     _ destination: UnsafeMutableRawBufferPointer
   ) throws(StoreError) -> Bool {
-    let outcome = try cold.loadPlane(key, layout: layout, plane: plane, rows: rows, into: destination)
-    return state.withLock { state in
+    let outcome = try core.cold.loadPlane(key, layout: layout, plane: plane, rows: rows, into: destination)
+    return core.state.withLock { state in
       switch outcome {
       case .loaded:
         state.counters.planeReads += 1
@@ -149,21 +149,20 @@ extension Pager {
 
   /// Loads blocks in the background, as far as free and evictable frames go. Never waits and never fails.
   package func prefetch(_ keys: [BlockKey], layout: BlockLayout) {
-    guard loadPool.hasThreads else { return }
-    let tasks = state.withLock { $0.planPrefetch(keys, layout) }
+    guard core.loadPool.hasThreads else { return }
+    let tasks = core.state.withLock { $0.planPrefetch(keys, layout) }
     guard !tasks.isEmpty else { return }
-    cold.willNeed(tasks.map(\.key))
-    let pager = Unowned(self)
-    loadPool.submit(tasks.count) { pager.object.loadOne(tasks[$0], layout: layout) }
+    core.cold.willNeed(tasks.map(\.key))
+    core.loadPool.submit(tasks.count) { [core] index in core.loadOne(tasks[index], layout: layout) }
   }
 }
 
 extension PagerState {
-  mutating func planPrefetch(_ keys: [BlockKey], _ layout: BlockLayout) -> [Pager.LoadTask] {
+  mutating func planPrefetch(_ keys: [BlockKey], _ layout: BlockLayout) -> [LoadTask] {
     guard refusal == nil else { return [] }
     var held: [FrameIndex] = []
-    var tasks: [Pager.LoadTask] = []
-    for (index, key) in keys.enumerated() {
+    var tasks: [LoadTask] = []
+    for key in keys {
       if let frame = pool.find(key) {
         // What is wanted soon must not make room for what is wanted later.
         pool.hold(frame)
@@ -172,7 +171,7 @@ extension PagerState {
         break
       } else if let frame = reserve(byteCount: layout.frameByteCount) {
         pool.beginLoad(frame, key: key, layout: layout)
-        tasks.append(Pager.LoadTask(index: index, key: key, frame: frame, memory: pool.memory(of: frame)))
+        tasks.append(LoadTask(key: key, frame: frame, memory: pool.memory(of: frame)))
       } else {
         break
       }

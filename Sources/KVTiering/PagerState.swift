@@ -30,6 +30,8 @@ struct PagerState: ~Copyable {
     pool = BlockPool(budgetBytes: configuration.memoryBudgetBytes, policy: configuration.eviction.makePolicy())
   }
 
+  static let closed = StoreError(.closed, "the store was closed; open it again")
+
   func checkOpen() throws(StoreError) {
     if let refusal { throw refusal }
   }
@@ -59,7 +61,11 @@ struct PagerState: ~Copyable {
 
   /// `neededBytes` do not fit now. Waits are only for what ends by itself: writes, loads and copies that nobody has
   /// leased.
-  mutating func planRoom(neededBytes: Int) -> RoomPlan {
+  ///
+  /// - Parameters:
+  ///   - askedBytes: what the caller wants in all, for the error's words; `neededBytes` where nil.
+  ///   - pinnedCount: the frames under other leases, likewise.
+  mutating func planRoom(neededBytes: Int, askedBytes: Int? = nil, pinnedCount: Int? = nil) -> RoomPlan {
     var transientBytes = 0
     var canWriteBack = false
     pool.forEachFrame { _, slot in
@@ -68,7 +74,9 @@ struct PagerState: ~Copyable {
       if slot.state == .dirty || slot.state == .writing { canWriteBack = true }
     }
     let reachable = pool.budgetBytes - pool.allocatedBytes + pool.freeBytes + pool.evictableBytes + transientBytes
-    guard neededBytes <= reachable else { return .refuse(exhausted(neededBytes: neededBytes)) }
+    guard neededBytes <= reachable else {
+      return .refuse(exhausted(askedBytes ?? neededBytes, pinnedCount ?? pool.pinnedCount))
+    }
     guard canWriteBack else {
       return transientBytes > 0
         ? .wait
@@ -83,11 +91,11 @@ struct PagerState: ~Copyable {
     return .writeBack(request)
   }
 
-  private func exhausted(neededBytes: Int) -> StoreError {
+  private func exhausted(_ askedBytes: Int, _ pinnedCount: Int) -> StoreError {
     StoreError(
       .poolExhausted,
-      "\(pool.pinnedCount) of \(pool.frameCount) frames are pinned and \(neededBytes) bytes are needed at one time, with "
-        + "a RAM budget of \(pool.budgetBytes) bytes; end leases, lease fewer blocks at a time or raise the RAM budget")
+      "\(pinnedCount) of \(pool.frameCount) frames are pinned and \(askedBytes) bytes are needed at one time, with a "
+        + "RAM budget of \(pool.budgetBytes) bytes; end leases, lease fewer blocks at a time or raise the RAM budget")
   }
 
   mutating func reserve(byteCount: Int) -> FrameIndex? {
@@ -124,9 +132,22 @@ struct PagerState: ~Copyable {
     }
   }
 
+  /// Blocks that the full quota kept from disk while nobody protected them are to be written after all.
   mutating func protect(_ keys: [BlockKey]) {
-    for key in keys { protections[key, default: 0] += 1 }
+    var revived: [FrameIndex] = []
+    for key in keys {
+      protections[key, default: 0] += 1
+      guard let frame = pool.findReadable(key), pool[frame].state == .clean, !pool[frame].isStored,
+        let descriptor = pool.contents(of: frame)?.descriptor
+      else { continue }
+      pool.makeDirty(frame, descriptor: descriptor)
+      revived.append(frame)
+    }
+    if !revived.isEmpty { dirtyQueue.insert(contentsOf: revived, at: 0) }
   }
+
+  /// The log of uses is full and no batch is due that would take it along.
+  var wantsTouchesFlushed: Bool { touches.isFull && dirtyQueue.isEmpty }
 
   mutating func unprotect(_ keys: [BlockKey]) {
     for key in keys {

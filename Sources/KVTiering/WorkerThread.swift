@@ -51,6 +51,7 @@ struct WorkerThread: @unchecked Sendable {  // because: a pthread_t is a name fo
   var isCurrent: Bool { pthread_equal(thread, pthread_self()) != 0 }
 
   func join() { pthread_join(thread, nil) }
+  func detach() { pthread_detach(thread) }
 
   /// Names the current thread for debuggers and `top`; without effect where the system does not let it.
   private static func name(_ name: String) {

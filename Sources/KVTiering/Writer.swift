@@ -14,7 +14,7 @@ enum WriterStep: Sendable {
 }
 
 /// The writer thread's life.
-extension Pager {
+extension PagerCore {
   func write() {
     while true {
       let ticket = writerBell.ticket
@@ -46,8 +46,8 @@ extension Pager {
       state.pressure = nil
       return true
     }
-    // A little more than all: parents may be written again before their children.
-    let frameLimit = isPressure ? Int.max : state.withLock { $0.dirtyQueue.count * 2 }
+    // More than are dirty now: blocks may be tried twice, after ancestors that were deleted meanwhile.
+    let frameLimit = isPressure ? Int.max : state.withLock { $0.dirtyQueue.count * 2 + $0.pool.residentCount }
     let error = writeSomeBatches(frameLimit: frameLimit, batchLimit: isPressure ? 1 : .max)
     request.complete(error.map { .failed($0) } ?? .done(revision: 0))
   }
@@ -86,7 +86,8 @@ extension Pager {
     let touches = state.withLock { $0.touches.take() }
     guard !touches.isEmpty else { return }
     // Recency is advice: a store that cannot take it (read-only, full) is none the worse.
-    _ = try? cold.commit(ColdBatch(touches: touches), isProtected: { self.isProtected($0) })
+    guard (try? cold.commit(ColdBatch(touches: touches), isProtected: { self.isProtected($0) })) != nil else { return }
+    state.withLock { $0.counters.batches += 1 }
   }
 }
 

@@ -1,6 +1,5 @@
 import KVBlocks
 import KVMemoryTier
-import Synchronization
 
 /// A block on its way to disk: everything the codec and the disk tier need, taken under the lock.
 struct BatchItem: Sendable {
@@ -13,7 +12,7 @@ struct BatchItem: Sendable {
 }
 
 /// Batches: chosen under the lock, encoded in parallel, committed by the writer thread, settled under the lock.
-extension Pager {
+extension PagerCore {
   /// Writes items that are in state `writing`. After a failure they are dirty again.
   func writeBatch(
     _ items: [BatchItem], operations: [SessionOperation]
@@ -108,9 +107,9 @@ extension Pager {
 
 /// A place for results that several threads fill.
 private final class SharedResults<Value: Sendable>: Sendable {
-  private let values: Mutex<[Value?]>
+  private let values: Lock<[Value?]>
 
-  init(count: Int) { values = Mutex([Value?](repeating: nil, count: count)) }
+  init(count: Int) { values = Lock([Value?](repeating: nil, count: count)) }
 
   func set(_ index: Int, _ value: Value) { values.withLock { $0[index] = value } }
   func take() -> [Value?] { values.withLock { $0 } }

@@ -1,5 +1,4 @@
 import KVBlocks
-import Synchronization
 
 /// Something asked of the writer thread, and the answer, for which the asking thread sleeps.
 final class WriterRequest: Sendable {
@@ -21,13 +20,13 @@ final class WriterRequest: Sendable {
   }
 
   let work: Work
-  private let job: Mutex<(@Sendable () -> Void)?>
-  private let answer = Mutex<Answer?>(nil)
+  private let job: Lock<(@Sendable () -> Void)?>
+  private let answer = Lock<Answer?>(nil)
   private let answered = EventCount()
 
   init(_ work: Work, job: (@Sendable () -> Void)? = nil) {
     self.work = work
-    self.job = Mutex(job)
+    self.job = Lock(job)
   }
 
   /// Hands the closure over and lets go of it, so that it and what it captures die before the asking thread goes on.

@@ -83,8 +83,9 @@ extension PagerState {
     writer.noteSuccess()
   }
 
-  /// The block's parent is not stored. Where it is in RAM and can be written, it goes first next time; else the block
-  /// is dropped: without its parent it could never be found again.
+  /// The block's parent is not stored. Where it is in RAM and can be written, it goes first next time, and its
+  /// ancestors before it, for they may be lost as well. Else the block is dropped: without its parent it could never be
+  /// found again.
   private mutating func settleOrphan(_ item: BatchItem) {
     let parentKey = BlockKey(space: item.descriptor.key.space, hash: item.descriptor.parent)
     if let parent = pool.findReadable(parentKey) {
@@ -94,10 +95,10 @@ extension PagerState {
         dirtyQueue.append(item.frame)
         return
       }
-      if pool[parent].isStored, let descriptor = pool.contents(of: parent)?.descriptor {
-        pool.makeDirty(parent, descriptor: descriptor)
+      let revived = reviveAncestors(from: parentKey)
+      if !revived.isEmpty {
         pool.abandonWrite(item.frame)
-        dirtyQueue.insert(parent, at: 0)
+        dirtyQueue.insert(contentsOf: revived, at: 0)
         return
       }
     }
@@ -105,13 +106,31 @@ extension PagerState {
     counters.dropped += 1
   }
 
+  /// Makes a block and those before it dirty, as far as they were thought stored and are in RAM. Root first.
+  private mutating func reviveAncestors(from key: BlockKey) -> [FrameIndex] {
+    var revived: [FrameIndex] = []
+    var next = key
+    while let frame = pool.findReadable(next), pool[frame].state == .clean, pool[frame].isStored,
+      let descriptor = pool.contents(of: frame)?.descriptor
+    {
+      pool.makeDirty(frame, descriptor: descriptor)
+      revived.append(frame)
+      next = BlockKey(space: next.space, hash: descriptor.parent)
+    }
+    return revived.reversed()
+  }
+
   /// The quota is full of sessions: cache blocks of a refused batch stay in RAM only. Items that are kept are still
   /// dirty.
   mutating func dropUnprotected(_ items: [BatchItem]) -> (kept: [BatchItem], droppedCount: Int) {
     var kept: [BatchItem] = []
-    for item in items {
-      if protections[item.descriptor.key] != nil {
+    var neededKeys: Set<BlockKey> = []
+    // Children come after their parents: backwards, a parent is known to be needed before its turn.
+    for item in items.reversed() {
+      let key = item.descriptor.key
+      if protections[key] != nil || neededKeys.contains(key) {
         kept.append(item)
+        neededKeys.insert(BlockKey(space: key.space, hash: item.descriptor.parent))
       } else {
         pool.beginWrite(item.frame)
         pool.finishWrite(item.frame, isStored: false)
@@ -120,6 +139,6 @@ extension PagerState {
     dirtyQueue.removeAll { pool[$0].state == .clean }
     let droppedCount = items.count - kept.count
     counters.dropped += UInt64(droppedCount)
-    return (kept, droppedCount)
+    return (kept.reversed(), droppedCount)
   }
 }

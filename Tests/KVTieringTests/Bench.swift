@@ -1,7 +1,6 @@
 import KVBlocks
 import KVSimulation
 import KVTiering
-import Synchronization
 
 #if canImport(Darwin)
   import Darwin
@@ -31,7 +30,8 @@ struct Bench: Sendable {
     } catch { preconditionFailure("\(error)") }
   }
 
-  /// - Parameter frames: the RAM budget in whole frames. The writer acts on request only, unless `idleMilliseconds` says so.
+  /// - Parameter frames: the RAM budget in whole frames. The writer acts on request only, unless `idleMilliseconds`
+  ///   says so.
   init(
     frames: Int, quotaBlocks: Int? = nil, layout: BlockLayout = Bench.makeLayout(), batchFrames: Int = 64,
     loadThreads: Int = 2, idleMilliseconds: Int = 3_600_000, seed: UInt64 = 0,
@@ -126,7 +126,8 @@ struct Bench: Sendable {
   func readBack(_ chain: [BlockDescriptor], from pager: Pager? = nil) throws(StoreError) -> Int {
     let blocks = try (pager ?? self.pager).pin(chain.map(\.key), layout: layout)
     for index in 0..<blocks.count {
-      guard blocks.tokenCount(of: index) == chain[index].tokens.count, holds(blocks.bytes(of: index), chain[index]) else {
+      guard blocks.tokenCount(of: index) == chain[index].tokens.count, holds(blocks.bytes(of: index), chain[index])
+      else {
         return -1
       }
     }
@@ -146,7 +147,7 @@ struct Bench: Sendable {
 
 /// A door that threads wait at until a test opens it.
 final class Gate: Sendable {
-  private let state = Mutex((isOpen: false, arrivals: 0))
+  private let state = Lock((isOpen: false, arrivals: 0))
 
   func pass() {
     state.withLock { $0.arrivals += 1 }

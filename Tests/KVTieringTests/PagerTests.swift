@@ -100,7 +100,8 @@ import Testing
     #expect(
       try other.availablePrefix(of: hashes, in: Bench.space) == PrefixCount(blockCount: 6, memoryBlockCount: 2))
     #expect(
-      try other.availablePrefix(of: hashes, in: SpaceID(rawValue: 9)) == PrefixCount(blockCount: 0, memoryBlockCount: 0))
+      try other.availablePrefix(of: hashes, in: SpaceID(rawValue: 9)) == PrefixCount(blockCount: 0, memoryBlockCount: 0)
+    )
     other.assertInvariants()
   }
 

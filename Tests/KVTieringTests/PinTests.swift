@@ -1,7 +1,6 @@
 import KVBlocks
 import KVSimulation
 import KVTiering
-import Synchronization
 import Testing
 
 @Suite struct PinTests {
@@ -106,7 +105,7 @@ import Testing
     let chain = bench.chain(1, 1)
     try bench.store(chain)
     let other = bench.reopened(frames: 16)
-    let counts = Mutex<[Int]>([])
+    let counts = Lock<[Int]>([])
     onThreads(3) { index in
       if index == 2 {
         // The second caller has joined the load before it may end.
@@ -130,7 +129,7 @@ import Testing
     try bench.store(chain)
     let other = bench.reopened(frames: 16)
     bench.faulty.failLoads(with: [StoreError(.inputOutput, "gone")])
-    let errors = Mutex<[StoreError.Code]>([])
+    let errors = Lock<[StoreError.Code]>([])
     onThreads(3) { index in
       if index == 2 {
         waitUntil { other.statistics.loadsJoined == 1 }
