@@ -67,7 +67,15 @@ struct StoreFile {
       rmdir(nursery)
     }
     try fill(nursery, options: options, now: now)
-    guard link(nursery + "/data.mdb", dataPath) == 0 || errno == EEXIST else { throw systemError("make a store in") }
+    if link(nursery + "/data.mdb", dataPath) != 0 {
+      switch errno {
+      case EEXIST: break
+      case EPERM, ENOTSUP, ENOSYS:
+        // A file system without hard links: the last of several processes that make one store at a time wins.
+        guard rename(nursery + "/data.mdb", dataPath) == 0 else { throw systemError("make a store in") }
+      default: throw systemError("make a store in")
+      }
+    }
     syncDirectory()
   }
 

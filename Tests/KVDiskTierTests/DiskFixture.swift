@@ -106,6 +106,14 @@ struct TestStore {
       fingerprint: ModelFingerprint(model: "test"), layout: try layout ?? Self.layout())
   }
 
+  /// A store that another process made.
+  init(path: String, tier: DiskTier, space: SpaceRecord) {
+    directory = StoreDirectory()
+    options = DiskTierOptions()
+    self.tier = tier
+    self.space = space
+  }
+
   /// Closes the store and opens it anew.
   mutating func reopen(options: DiskTierOptions? = nil) throws {
     tier.close()

@@ -60,9 +60,8 @@ struct CommitRun {
   ) throws(StoreError) -> ColdCommit.WriteOutcome {
     let descriptor = write.frame.descriptor
     switch try stored(descriptor.key, transaction) {
-    case .whole(let head) where !write.replacesDamaged:
+    case .whole where !write.replacesDamaged:
       try tables.touchBlock(descriptor.key, lastUse: write.lastUse, &transaction)
-      _ = head
       return .alreadyStored
     case .whole(let head):
       try tables.deleteFrame(head.frame, &transaction)
@@ -127,8 +126,13 @@ struct CommitRun {
   ) throws(StoreError) -> UInt32 {
     var count: UInt32 = 0
     for (summary, inline) in try tables.allSessions(transaction) where summary.space == key.space {
-      let body = try tables.sessionBody(summary, inline: inline, transaction)
-      for hash in body.record.blocks where hash == key.hash { count += 1 }
+      do throws(StoreError) {
+        let body = try tables.sessionBody(summary, inline: inline, transaction)
+        for hash in body.record.blocks where hash == key.hash { count += 1 }
+      } catch {
+        // A session that cannot be read counts for nothing.
+        guard error.code == .damaged else { throw error }
+      }
     }
     return count
   }
