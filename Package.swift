@@ -63,7 +63,7 @@ let package = Package(
     library("KVSimulation", ["KVBlocks", "KVTiering", "KVMemoryTier", "KVDiskTier", "KVPager"]),
     .executableTarget(
       name: "KVPagerCLI",
-      dependencies: ["KVPager", "KVInterchange", "KVInspection", arguments],
+      dependencies: ["KVPager", "KVInterchange", "KVInspection", arguments, logging],
       swiftSettings: strict),
 
     tests("KVBlocksTests", ["KVBlocks"]),

@@ -16,8 +16,14 @@ public struct StoreStatistics: Hashable, Sendable {
     /// Blocks read from disk into frames, and callers that joined another's load.
     public var loadCount = 0
     public var joinedLoadCount = 0
+    /// Planes read from disk into the caller's memory, past the frames.
+    public var planeReadCount = 0
     public var evictionCount = 0
+    /// Appended blocks that the store had already.
+    public var sharedBlockCount = 0
     public var writtenBackBlockCount = 0
+    /// Bytes of the frames that were written to disk.
+    public var writtenBytes = 0
     /// Transactions that wrote.
     public var transactionCount = 0
     /// Blocks whose checksum or identity failed when loaded.

@@ -1,0 +1,22 @@
+import KVInspection
+import KVPager
+
+/// What a command says on standard output: one document, in one of two forms, once all went well.
+enum Answer {
+  static func write(json: @autoclosure () -> JSONValue, text: @autoclosure () -> String, _ options: OutputOptions)
+    throws(StoreError)
+  {
+    try ByteStream.output.write(options.isJSON ? json().text() + "\n" : text())
+  }
+
+  /// Text from a file or a store, safe for a terminal: control characters as escapes.
+  static func printable(_ text: String) -> String {
+    guard text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else { return text }
+    return text.unicodeScalars.map { scalar in
+      scalar.properties.generalCategory == .control ? scalar.escaped(asASCII: true) : String(scalar)
+    }.joined()
+  }
+
+  /// "1 block", "2 blocks".
+  static func count(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
+}

@@ -1,0 +1,47 @@
+import ArgumentParser
+
+/// The command `kvpager`.
+@main
+struct KVPagerCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "kvpager",
+    abstract: "A persistent KV-cache store for LLM inference.",
+    discussion: """
+      Keeps the attention keys and values that an engine computed: sessions survive a restart byte for byte, and a prefix \
+      computed once is shared by every session that begins with it.
+
+      EXAMPLES
+        kvpager import chat.ggsq --store kv --session chat
+        kvpager fork chat --as branch --tokens 400 --store kv
+        kvpager export branch.ggsq --store kv --session branch
+        kvpager sessions --store kv
+        KVPAGER_STORE=kv kvpager verify --deep
+
+      EXIT STATUS
+        0  success
+        1  a finding or an operating error: damage, not found, disk full, ...
+        2  wrong usage
+      """,
+    version: "0.1.0",
+    groupedSubcommands: [
+      CommandGroup(
+        name: "Sessions",
+        subcommands: [
+          ImportCommand.self, ExportCommand.self, ForkCommand.self, SessionsCommand.self, SessionCommand.self,
+          DeleteCommand.self,
+        ]),
+      CommandGroup(
+        name: "Store",
+        subcommands: [InfoCommand.self, StatsCommand.self, VerifyCommand.self, CollectCommand.self]),
+    ])
+
+  static func main() {
+    ProcessSetup.apply()
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch {
+      CommandFailure(error).exit()
+    }
+  }
+}

@@ -1,0 +1,89 @@
+import ArgumentParser
+import KVInspection
+import KVPager
+import Logging
+
+#if canImport(Darwin)
+  import Darwin
+#elseif canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// What every command is told about its store.
+struct StoreOptions: ParsableArguments {
+  static let pathVariable = "KVPAGER_STORE"
+
+  @Option(
+    name: .customLong("store"),
+    help: ArgumentHelp("The store's folder (or set \(pathVariable)).", valueName: "dir"),
+    completion: .directory)
+  var givenPath: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "RAM for decoded blocks at most: 64MiB, 1.5GiB, 500MB or plain bytes.", valueName: "size"))
+  var memory = ByteSize(1 << 30)
+
+  @Option(
+    help: ArgumentHelp(
+      "Disk for the store at most; unreferenced blocks leave first, sessions' never do.", valueName: "size"))
+  var quota: ByteSize?
+
+  mutating func validate() throws {
+    guard let path, !path.isEmpty else {
+      throw ValidationError("No store is given: add --store <dir> or set \(Self.pathVariable).")
+    }
+    guard memory.byteCount > 0 else { throw ValidationError("--memory 0: give at least one block's size.") }
+    if let quota, quota.byteCount == 0 {
+      throw ValidationError("--quota 0: leave the option out for no limit.")
+    }
+  }
+
+  private var path: String? { givenPath ?? getenv(Self.pathVariable).map { String(cString: $0) } }
+
+  /// The store's folder. Only after `validate()`.
+  var storePath: String { path ?? "" }
+
+  /// Reads the store offline, also a damaged one.
+  var inspector: StoreInspector { StoreInspector(path: storePath) }
+
+  /// Opens the store, runs `body`, and closes it again, whatever happens.
+  func withStore<R>(_ access: StoreConfiguration.Access, _ body: (Store) throws -> R) throws -> R {
+    // The command says itself what went wrong, once: the store's log stays silent.
+    let quiet = Logger(label: "kvpager") { _ in SwiftLogNoOpLogHandler() }
+    let store = try Store(
+      at: storePath,
+      configuration: StoreConfiguration(
+        access: access, memoryBudgetBytes: memory.byteCount, diskQuotaBytes: quota?.byteCount, logger: quiet))
+    let result: R
+    do {
+      result = try body(store)
+    } catch {
+      try? store.close()
+      throw error
+    }
+    try store.close()
+    return result
+  }
+}
+
+/// How a command answers.
+struct OutputOptions: ParsableArguments {
+  @Flag(name: .customLong("json"), help: "Answer in JSON.")
+  var isJSON = false
+}
+
+/// Which of several sessions of one name is meant.
+struct SpaceOption: ParsableArguments {
+  @Option(help: ArgumentHelp("The session's cache space, where several have the name.", valueName: "id"))
+  var space: UInt32?
+
+  var identifier: SpaceID? { space.map { SpaceID(rawValue: $0) } }
+
+  func session(named name: String, in store: Store) throws(StoreError) -> Session {
+    guard let identifier else { return try store.session(named: name) }
+    return try store.cacheSpace(identifier).session(named: name)
+  }
+}
