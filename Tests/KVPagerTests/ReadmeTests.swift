@@ -13,7 +13,8 @@ import Testing
         let byteCount = rows.layout.planes[plane].rowByteCount
         rows.withUnsafeRows(ofPlane: plane) { memory in
           for (row, token) in rows.tokens.enumerated() {
-            memory[row * byteCount..<(row + 1) * byteCount].update(repeating: UInt8(token))
+            let start: Int = row * byteCount
+            for byte in start..<start + byteCount { memory[byte] = UInt8(token) }
           }
         }
       }
