@@ -71,7 +71,8 @@ static KV_INLINE void KV_(merge)(VEC v[4], int width) {
   v[3] = __builtin_shufflevector(high0, high1, KV_ZIP(KV_W / 2));
 }
 
-// KV_W elements of 8 rows. In a chain each row stands above the next, and only `above[0]` is read; else each row has its
+// KV_W elements of 8 rows. In a chain each row stands above the next, and only `above[0]` is read; else each row has
+// its
 // own `above`. Null where there is none.
 static KV_INLINE void KV_(split_tile)(
     const uint8_t *const row[8], const uint8_t *const above[8], int is_chain, size_t offset, uint8_t *planes,

@@ -3,7 +3,8 @@ import KVBlocks
 
 /// Reads frames. Not for two threads at once; keeps its buffers, so that a steady state allocates nothing large.
 ///
-/// Nothing in a frame is believed before it is checked; each failure is a ``FrameError``. Where one is thrown, the destination's
+/// Nothing in a frame is believed before it is checked; each failure is a ``FrameError``. Where one is thrown, the
+/// destination's
 /// bytes mean nothing.
 package struct BlockDecoder: ~Copyable {
   private var planeDecoder: PlaneDecoder
@@ -16,7 +17,8 @@ package struct BlockDecoder: ~Copyable {
   /// `level`: one of the kernels' levels that this processor has.
   init(level: Int32) { planeDecoder = PlaneDecoder(level: level) }
 
-  /// Decodes all rows into `frame`, a frame of `layout`: plane by plane, each verified first. Returns the block's tokens.
+  /// Decodes all rows into `frame`, a frame of `layout`: plane by plane, each verified first. Returns the block's
+  /// tokens.
   package mutating func decode(
     _ pieces: FramePieces, layout: BlockLayout, expecting key: BlockKey, into frame: UnsafeMutableRawBufferPointer
   ) throws(FrameError) -> Int {
@@ -37,7 +39,8 @@ package struct BlockDecoder: ~Copyable {
     return view.tokenCount
   }
 
-  /// Decodes `rows` of plane `plane` into `destination`, which has just their bytes. Verifies the header and that plane only.
+  /// Decodes `rows` of plane `plane` into `destination`, which has just their bytes. Verifies the header and that plane
+  /// only.
   /// Returns the block's tokens.
   package mutating func decodePlane(
     _ pieces: FramePieces, layout: BlockLayout, expecting key: BlockKey, plane: Int, rows: Range<Int>,

@@ -1,6 +1,7 @@
 import KVBlocks
 
-/// A header whose checksum, version and lengths are verified, read where it lies: the decoders' way, which allocates nothing.
+/// A header whose checksum, version and lengths are verified, read where it lies: the decoders' way, which allocates
+/// nothing.
 /// Valid as long as the pieces and the scratch that it was gathered into.
 struct FrameHeaderView {
   let bytes: UnsafeRawBufferPointer
@@ -41,7 +42,8 @@ struct FrameHeaderView {
     try self.init(verified: bytes)
   }
 
-  /// Reads the fixed fields and holds the lengths to one another. All are 32 bits wide, so that no sum here overflows 64.
+  /// Reads the fixed fields and holds the lengths to one another. All are 32 bits wide, so that no sum here overflows
+  /// 64.
   private init(verified bytes: UnsafeRawBufferPointer) throws(FrameError) {
     guard let kind = FrameHeader.Kind(rawValue: bytes[10]) else {
       throw FrameError("kind \(bytes[10]) at offset 10: a newer kvpager wrote it")

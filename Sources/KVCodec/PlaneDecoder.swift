@@ -2,7 +2,8 @@ import CKernels
 import CSystemLZ4
 import KVBlocks
 
-/// A plane's stored bytes back to its rows. Believes no length: each is held against the layout and the bytes at hand first.
+/// A plane's stored bytes back to its rows. Believes no length: each is held against the layout and the bytes at hand
+/// first.
 struct PlaneDecoder: ~Copyable {
   private let level: Int32
   private var section = Scratch()

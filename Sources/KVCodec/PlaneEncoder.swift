@@ -73,7 +73,8 @@ struct PlaneEncoder: ~Copyable {
     return result
   }
 
-  /// Appends a part to `output` at `result.storedByteCount`: at most ``FrameFormat/partHeadByteCount`` more than its raw bytes.
+  /// Appends a part to `output` at `result.storedByteCount`: at most ``FrameFormat/partHeadByteCount`` more than its
+  /// raw bytes.
   private mutating func encodePart(
     _ part: PlanePart, _ source: UnsafeRawPointer, rowCount: Int, output: UnsafeMutableRawPointer,
     result: inout Result
@@ -81,7 +82,8 @@ struct PlaneEncoder: ~Copyable {
     let rows = part.rows(count: rowCount, stride: part.rowByteCount)
     let planeByteCount = kv_plane_byte_count(rows)
     let restByteCount = kv_rest_byte_count(rows, part.element)
-    // An odd number of cache lines apart, or the planes of a large block would fall into the same few sets of the cache.
+    // An odd number of cache lines apart, or the planes of a large block would fall into the same few sets of the
+    // cache.
     let stride = ((planeByteCount + 63) & ~63 | 64)
     let planes = bitPlanes.bytes(stride * part.bitPlaneCount + restByteCount).assumingMemoryBound(to: UInt8.self)
     let rest = planes + stride * part.bitPlaneCount

@@ -11,7 +11,8 @@ struct Scratch: ~Copyable {
 
   deinit { base?.deallocate() }
 
-  /// At least `count` bytes. What they held before is lost when they must grow; pointers from earlier calls are void then.
+  /// At least `count` bytes. What they held before is lost when they must grow; pointers from earlier calls are void
+  /// then.
   mutating func bytes(_ count: Int) -> UnsafeMutableRawPointer {
     if let base, count <= capacity { return base }
     base?.deallocate()

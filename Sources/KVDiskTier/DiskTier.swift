@@ -13,7 +13,8 @@ import Synchronization
 // - Nothing read from a table outlives its transaction, but for `spaces`: a space's record never changes.
 // - No read transaction is held when a method returns.
 
-/// Cold blocks and sessions in LMDB. Implements what the pager's `ColdTier` asks, and more for the façade and the inspector.
+/// Cold blocks and sessions in LMDB. Implements what the pager's `ColdTier` asks, and more for the façade and the
+/// inspector.
 package final class DiskTier: Sendable {
   let environment: Environment
   let tables: Tables

@@ -8,9 +8,11 @@ import Synchronization
   import Musl
 #endif
 
-/// Runs blocking work for `async` callers on threads of its own, so that Swift's cooperative pool never waits for a disk.
+/// Runs blocking work for `async` callers on threads of its own, so that Swift's cooperative pool never waits for a
+/// disk.
 ///
-/// Threads are made on demand up to `threadLimit` and end when they are idle: a program that stays synchronous pays nothing.
+/// Threads are made on demand up to `threadLimit` and end when they are idle: a program that stays synchronous pays
+/// nothing.
 final class BlockingExecutor: Sendable {
   static let shared = BlockingExecutor(threadLimit: 16)
 

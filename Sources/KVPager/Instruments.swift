@@ -1,6 +1,7 @@
 import Metrics
 
-/// The store's swift-metrics: counters and timers that a host's metrics backend picks up. Costs nothing without a backend.
+/// The store's swift-metrics: counters and timers that a host's metrics backend picks up. Costs nothing without a
+/// backend.
 struct Instruments: Sendable {
   private let prefixTokensAsked = Counter(label: "kvpager.prefix.tokens.asked")
   private let prefixTokensFound = Counter(label: "kvpager.prefix.tokens.found")

@@ -1,6 +1,7 @@
 import Synchronization
 
-// The veneer: each call is its synchronous twin on a thread that may block. `~Copyable` results travel in a box, because a
+// The veneer: each call is its synchronous twin on a thread that may block. `~Copyable` results travel in a box,
+// because a
 // continuation carries copyable values only.
 
 private final class Box<Value: ~Copyable & Sendable>: Sendable {

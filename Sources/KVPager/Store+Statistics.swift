@@ -2,7 +2,8 @@ import KVDiskTier
 import KVTiering
 
 extension Store {
-  /// What the store holds and what it did since it was opened. Reads every block's record once; hands the figures to the metrics
+  /// What the store holds and what it did since it was opened. Reads every block's record once; hands the figures to
+  /// the metrics
   /// backend too.
   public func statistics() throws(StoreError) -> StoreStatistics {
     try checkUsable()

@@ -11,9 +11,11 @@ import Synchronization
   import Musl
 #endif
 
-/// A persistent KV-cache store: hot blocks in RAM under a budget, cold ones compressed on disk, sessions that survive a restart.
+/// A persistent KV-cache store: hot blocks in RAM under a budget, cold ones compressed on disk, sessions that survive a
+/// restart.
 ///
-/// Synchronous and thread-safe; the `async` veneer lies beside it. Any number of processes may use one store at once; one
+/// Synchronous and thread-safe; the `async` veneer lies beside it. Any number of processes may use one store at once;
+/// one
 /// process opens it once. After `fork()` the child's copy refuses to work.
 public final class Store: Sendable {
   /// The folder that holds the store.
@@ -27,7 +29,8 @@ public final class Store: Sendable {
   private let isClosed = Atomic(false)
 
   /// Opens the store in folder `path`, checking its file first: a damaged one is refused, never used.
-  /// - Throws: `notFound`, `notAStore`, `versionTooNew`, `foreignByteOrder`, `damaged`, `busy` (open already in this process),
+  /// - Throws: `notFound`, `notAStore`, `versionTooNew`, `foreignByteOrder`, `damaged`, `busy` (open already in this
+  ///   process),
   ///   `permissionDenied`, `readOnly`, `diskFull`, `invalidArgument`.
   public convenience init(at path: String, configuration: StoreConfiguration = StoreConfiguration()) throws(StoreError)
   {
@@ -67,7 +70,8 @@ public final class Store: Sendable {
     disk.close()
   }
 
-  /// Writes back what is not on disk yet and closes the files. Every later call throws `closed`. Closing twice is allowed.
+  /// Writes back what is not on disk yet and closes the files. Every later call throws `closed`. Closing twice is
+  /// allowed.
   public func close() throws(StoreError) {
     try checkProcess()
     guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }

@@ -16,7 +16,8 @@ enum ProcessSetup {
     raiseMallocThresholds()
   }
 
-  /// LMDB mallocs every dirty value and frees it at the commit. glibc would map and unmap each: page faults cost more than
+  /// LMDB mallocs every dirty value and frees it at the commit. glibc would map and unmap each: page faults cost more
+  /// than
   /// the copy. The thresholds are process-wide, so executables set them, never a library.
   private static func raiseMallocThresholds() {
     #if canImport(Glibc)

@@ -11,8 +11,10 @@ import KVPager
 
 /// A process that writes sessions for ever, saying in a log what is committed, until something kills it.
 ///
-/// The log is a file of lines `C name count` (committed) and `D name` (about to be deleted), each written whole before the
-/// next operation begins. What a session's tokens are follows from its name, so that a reader needs no more than the log.
+/// The log is a file of lines `C name count` (committed) and `D name` (about to be deleted), each written whole before
+/// the
+/// next operation begins. What a session's tokens are follows from its name, so that a reader needs no more than the
+/// log.
 package struct CrashWriter {
   package let rig: Rig
   package let logPath: String
@@ -62,7 +64,8 @@ package struct CrashWriter {
     precondition(written == bytes.count, "the log is written whole")
   }
 
-  /// The tokens that each session must have at least, from the log's whole lines. A session whose deletion had begun is left out.
+  /// The tokens that each session must have at least, from the log's whole lines. A session whose deletion had begun is
+  /// left out.
   package static func promises(in log: String) -> [String: Int] {
     var promised: [String: Int] = [:]
     for line in log.split(separator: "\n") {

@@ -1,6 +1,7 @@
 import KVBlocks
 
-// Invariants: `committed` is what a store must give back after any crash; `live` is what open sessions hold beyond that.
+// Invariants: `committed` is what a store must give back after any crash; `live` is what open sessions hold beyond
+// that.
 
 /// What a store should hold, as plain dictionaries.
 package struct ReferenceModel: Sendable {

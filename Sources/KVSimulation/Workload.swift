@@ -20,7 +20,8 @@ package enum Step: Hashable, Sendable {
   case reopen
 }
 
-/// Draws steps from a seed. Tokens come from a small alphabet and a few system prompts, so that prefixes are shared, blocks
+/// Draws steps from a seed. Tokens come from a small alphabet and a few system prompts, so that prefixes are shared,
+/// blocks
 /// diverge inside, and names collide.
 package struct Workload {
   package private(set) var random: SplitMix64

@@ -1,6 +1,7 @@
 import CSystemLMDB
 
-/// A snapshot of the environment. Lives inside `Environment.read`; never held across a caller's code, because a live reader
+/// A snapshot of the environment. Lives inside `Environment.read`; never held across a caller's code, because a live
+/// reader
 /// keeps every page that was freed after it began from being used again.
 package struct ReadTransaction: ~Copyable, TableReading {
   package let handle: TransactionHandle
@@ -8,7 +9,8 @@ package struct ReadTransaction: ~Copyable, TableReading {
   init(pointer: OpaquePointer) { handle = TransactionHandle(pointer: pointer) }
 }
 
-/// The one writer. Lives inside `Environment.write`, which commits it where its body returns and aborts it where it throws.
+/// The one writer. Lives inside `Environment.write`, which commits it where its body returns and aborts it where it
+/// throws.
 package struct WriteTransaction: ~Copyable, TableReading {
   package let handle: TransactionHandle
 
@@ -29,7 +31,8 @@ package struct WriteTransaction: ~Copyable, TableReading {
     try check(code)
   }
 
-  /// Makes room for a value of `byteCount` bytes under `key` and has `body` write all of it: a value put together from parts
+  /// Makes room for a value of `byteCount` bytes under `key` and has `body` write all of it: a value put together from
+  /// parts
   /// is copied once.
   /// - Parameter isLast: `key` is greater than every key in the table, so that leaves are filled to the brim.
   package mutating func put(

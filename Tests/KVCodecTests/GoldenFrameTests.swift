@@ -9,7 +9,8 @@ import Testing
   import Glibc
 #endif
 
-/// Frames written when format 1 was settled. They decode for ever; should a test here fail, the format has changed and needs
+/// Frames written when format 1 was settled. They decode for ever; should a test here fail, the format has changed and
+/// needs
 /// a new version number.
 @Suite struct GoldenFrameTests {
   /// All element types, sparse and dense planes, rows and columns left over, an extra key.

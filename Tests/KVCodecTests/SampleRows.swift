@@ -8,7 +8,8 @@ import KVBlocks
   import Glibc
 #endif
 
-/// The rows of a llama.cpp sequence file of one stream with token-major values: just enough of a reader for these tests.
+/// The rows of a llama.cpp sequence file of one stream with token-major values: just enough of a reader for these
+/// tests.
 struct SampleRows {
   struct Failure: Error { let message: String }
 

@@ -2,7 +2,8 @@ import Foundation
 import Testing
 
 @Suite struct FailureTests {
-  /// Runs a command that must fail: status, nothing on standard output, one line on standard error that says these words.
+  /// Runs a command that must fail: status, nothing on standard output, one line on standard error that says these
+  /// words.
   private func refuse(
     _ arguments: [String], status: Int32, saying words: String..., isUsage: Bool = false,
     at location: SourceLocation = #_sourceLocation

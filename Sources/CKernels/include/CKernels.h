@@ -30,7 +30,8 @@ size_t kv_element_byte_count(int element);
 // Rows of elements and their bit planes.
 //
 // Each element is XORed with the one above it (the row before; the first row with zero), then Gray coded, then its bit
-// b goes to bit plane b. In a group of 8 whole rows, byte c of the group's part of a plane holds the bit of column c, row
+// b goes to bit plane b. In a group of 8 whole rows, byte c of the group's part of a plane holds the bit of column c,
+// row
 // 8g + i in bit i. Each row that is left over is cut into 8 strips of element_count / 8 elements, which then stand for
 // the 8 rows. Elements that are left over even then (element_count % 8 of each such row) go to `rest` as they are.
 typedef struct {
@@ -57,7 +58,8 @@ size_t kv_count_nonzero(int level, const uint8_t *bytes, size_t count);
 // Bits that are set.
 size_t kv_count_bits(int level, const uint8_t *bytes, size_t count);
 
-// A sparse plane: bit i of `bitmap` says whether byte i is not zero; `values` holds those bytes. Returns how many they are.
+// A sparse plane: bit i of `bitmap` says whether byte i is not zero; `values` holds those bytes. Returns how many they
+// are.
 // `values` has room for count + 8 bytes, `bitmap` for (count + 7) / 8.
 size_t kv_sparse_pack(int level, const uint8_t *bytes, size_t count, uint8_t *bitmap, uint8_t *values);
 

@@ -31,7 +31,8 @@ package struct StoreHeader: Hashable, Sendable {
     return writer.sealed()
   }
 
-  /// - Throws: `notAStore`, `foreignByteOrder`, `versionTooNew` or `damaged`. The version comes before the checksum: a newer
+  /// - Throws: `notAStore`, `foreignByteOrder`, `versionTooNew` or `damaged`. The version comes before the checksum: a
+  ///   newer
   ///   format may seal its header in another way.
   static func decode(_ bytes: RawSpan, path: String) throws(StoreError) -> StoreHeader {
     var reader = RecordReader(unchecked: bytes, kind: "store")

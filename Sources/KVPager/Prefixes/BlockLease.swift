@@ -1,8 +1,10 @@
 import KVTiering
 
-/// The caller's pins on a run of blocks in RAM: none of them is evicted while the lease lives, and it cannot leak (`~Copyable`).
+/// The caller's pins on a run of blocks in RAM: none of them is evicted while the lease lives, and it cannot leak
+/// (`~Copyable`).
 ///
-/// Keep it short: pinned blocks are RAM that nobody else gets. Rows are read where they lie, or gathered into the caller's memory.
+/// Keep it short: pinned blocks are RAM that nobody else gets. Rows are read where they lie, or gathered into the
+/// caller's memory.
 public struct BlockLease: ~Copyable, Sendable {
   public let layout: BlockLayout
   /// Tokens that the lease covers, from the run's first.

@@ -1,8 +1,10 @@
 import KVTiering
 
-/// What a store holds of a token list: the longest chain of blocks from the root, and the equal rows of a block after it.
+/// What a store holds of a token list: the longest chain of blocks from the root, and the equal rows of a block after
+/// it.
 ///
-/// While it lives, its blocks are not deleted by this process's quota. It pins nothing in RAM: take a ``lease()`` for that, or
+/// While it lives, its blocks are not deleted by this process's quota. It pins nothing in RAM: take a ``lease()`` for
+/// that, or
 /// ``gather(plane:tokens:into:)`` rows, which needs no frame for blocks that lie on disk.
 public struct Prefix: ~Copyable, Sendable {
   /// Tokens whose rows are stored: the full blocks' and those of a partly equal block.
@@ -30,7 +32,8 @@ public struct Prefix: ~Copyable, Sendable {
   /// Tokens that match inside a block which is not wholly equal; 0 where the prefix ends with a block.
   public var partialTokenCount: Int { tokenCount - fullBlockCount * space.layout.blockTokenCount }
 
-  /// Loads what is on disk and pins all blocks. A block lost since the look-up ends the lease early: look at its `tokenCount`.
+  /// Loads what is on disk and pins all blocks. A block lost since the look-up ends the lease early: look at its
+  /// `tokenCount`.
   /// - Throws: `poolExhausted` where the blocks do not fit into the RAM budget beside what is pinned already.
   public func lease() throws(StoreError) -> BlockLease {
     try space.store.checkUsable()

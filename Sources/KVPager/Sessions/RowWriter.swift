@@ -1,4 +1,5 @@
-/// Where the rows of some appended tokens go: memory inside a block's frame. Valid only inside the closure that receives it.
+/// Where the rows of some appended tokens go: memory inside a block's frame. Valid only inside the closure that
+/// receives it.
 public struct RowWriter: ~Copyable {
   /// Which of the appended tokens' rows are asked for (positions in the tokens given to `append`).
   public let tokens: Range<Int>
@@ -13,7 +14,8 @@ public struct RowWriter: ~Copyable {
     self.rows = rows
   }
 
-  /// The rows of plane `index` of ``layout``: `tokens.count * rowByteCount` bytes, token-major. Fill all of them; do not keep
+  /// The rows of plane `index` of ``layout``: `tokens.count * rowByteCount` bytes, token-major. Fill all of them; do
+  /// not keep
   /// the pointer.
   public borrowing func withUnsafeRows<R, E: Error>(
     ofPlane index: Int, _ body: (UnsafeMutableRawBufferPointer) throws(E) -> R

@@ -3,8 +3,10 @@ import KVTiering
 extension Session {
   /// Makes the session survive: returns when its blocks and its record are in a synced transaction.
   ///
-  /// Sessions that commit at the same time share one transaction. A commit that changes nothing still writes the record.
-  /// - Throws: `conflict` where another process committed the name since, `alreadyExists` for a new session whose name was
+  /// Sessions that commit at the same time share one transaction. A commit that changes nothing still writes the
+  /// record.
+  /// - Throws: `conflict` where another process committed the name since, `alreadyExists` for a new session whose name
+  ///   was
   ///   taken meanwhile, `quotaFull`, `diskFull`, `blockLost`. The session stays as it was and may be committed again.
   public func commit() throws(StoreError) {
     try gate.enter { () throws(StoreError) in try commitLocked() }
@@ -26,7 +28,8 @@ extension Session {
     space.store.instruments.committed(after: ContinuousClock.now - started)
   }
 
-  /// Gives the session an opaque engine state that cannot be cut at a token (recurrent, sliding-window), or takes it away with
+  /// Gives the session an opaque engine state that cannot be cut at a token (recurrent, sliding-window), or takes it
+  /// away with
   /// nil. Stored with the next commit.
   public func setCheckpoint(_ bytes: [UInt8]?) {
     state.withLock {

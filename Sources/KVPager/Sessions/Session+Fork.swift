@@ -1,7 +1,8 @@
 import KVTiering
 
 extension Session {
-  /// Begins another session with this one's first `tokenCount` tokens (all by default). Full blocks are shared, none is copied;
+  /// Begins another session with this one's first `tokenCount` tokens (all by default). Full blocks are shared, none is
+  /// copied;
   /// a cut inside a block copies the rows before it. Metadata, origin and, for a whole fork, the checkpoint come along.
   /// The fork is in the store from its own ``commit()`` on.
   /// - Throws: `alreadyExists`; `invalidArgument` for a cut where a checkpoint cannot be cut.
@@ -51,8 +52,10 @@ extension Session {
     }
   }
 
-  /// Makes `tokens` this session's, their rows being those of `keys`: blocks wholly covered are shared, the rows of a further
-  /// one are copied into an open tail, unless it is a tail of just these rows (`sharingTail`). Nothing changes where that fails.
+  /// Makes `tokens` this session's, their rows being those of `keys`: blocks wholly covered are shared, the rows of a
+  /// further
+  /// one are copied into an open tail, unless it is a tail of just these rows (`sharingTail`). Nothing changes where
+  /// that fails.
   func adopt(tokens: [Token], keys: [BlockKey], sharingTail: Bool = false) throws(StoreError) {
     let blockTokenCount = layout.blockTokenCount
     let fullBlockCount = tokens.count / blockTokenCount

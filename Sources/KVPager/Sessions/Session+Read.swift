@@ -1,7 +1,8 @@
 import KVTiering
 
 extension Session {
-  /// Loads what is on disk and pins the blocks of `tokens` (all by default), whole blocks. The lease counts tokens from the first
+  /// Loads what is on disk and pins the blocks of `tokens` (all by default), whole blocks. The lease counts tokens from
+  /// the first
   /// of those blocks.
   /// - Throws: `poolExhausted` where they do not fit into the RAM budget beside what is pinned already; `blockLost`.
   public func lease(tokens: Range<Int>? = nil) throws(StoreError) -> BlockLease {
@@ -15,7 +16,8 @@ extension Session {
     return BlockLease(layout: layout, tokenCount: range.upperBound - first, pinned: pinned)
   }
 
-  /// Copies the rows of one plane over `tokens` (all by default) into the caller's memory, token-major. Blocks on disk are
+  /// Copies the rows of one plane over `tokens` (all by default) into the caller's memory, token-major. Blocks on disk
+  /// are
   /// decoded straight into it and need no frame.
   /// - Precondition: `destination` has `tokens.count * rowByteCount` bytes.
   /// - Throws: `blockLost`.
@@ -41,7 +43,8 @@ extension Session {
     guard copied == range.count else { throw lost([keys[(range.lowerBound + copied) / layout.blockTokenCount]]) }
   }
 
-  /// A block that begins with this session's tail, where the tail itself is gone: whoever committed the session since, in
+  /// A block that begins with this session's tail, where the tail itself is gone: whoever committed the session since,
+  /// in
   /// another process, put a longer block in its place, and its first rows are the tail's.
   private func tailStandIn(for key: BlockKey) throws(StoreError) -> BlockKey? {
     let (table, tokens, root) = state.withLock { ($0.table, $0.tokens, space.root) }

@@ -1,9 +1,11 @@
 import KVTiering
 import Synchronization
 
-/// A sequence with a name: tokens, their blocks, a tail, metadata, an optional checkpoint. ``commit()`` makes it survive a restart.
+/// A sequence with a name: tokens, their blocks, a tail, metadata, an optional checkpoint. ``commit()`` makes it
+/// survive a restart.
 ///
-/// Thread-safe: changes wait for each other, readers see the state between changes. A session is one process's to change at a
+/// Thread-safe: changes wait for each other, readers see the state between changes. A session is one process's to
+/// change at a
 /// time; another process that commits the same name makes this one's next commit a `conflict`.
 public final class Session: Sendable {
   public let space: CacheSpace
@@ -54,7 +56,8 @@ public final class Session: Sendable {
     set { state.withLock { $0.metadata = newValue } }
   }
 
-  /// When `collectGarbage` may delete the session, microseconds since 1970, UTC; nil: never. Stored with the next commit.
+  /// When `collectGarbage` may delete the session, microseconds since 1970, UTC; nil: never. Stored with the next
+  /// commit.
   public var expiresMicroseconds: UInt64? {
     get { state.withLock { $0.expiresMicroseconds } }
     set { state.withLock { $0.expiresMicroseconds = newValue } }

@@ -2,7 +2,8 @@ import KVTiering
 
 // Invariants:
 // - `table` covers `tokens[..<table.tokenCount]`; `open` holds the rows of the last block's tokens that are not sealed.
-// - Without an open tail, `table.tokenCount == tokens.count`. With one, `table` holds full blocks only, and the open tail holds
+// - Without an open tail, `table.tokenCount == tokens.count`. With one, `table` holds full blocks only, and the open
+//   tail holds
 //   the rows of `tokens[table.tokenCount...]`: at least 1, fewer than a block.
 // - Every hash in `table` is protected in the pager, once a session.
 
