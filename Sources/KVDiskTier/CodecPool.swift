@@ -6,8 +6,8 @@ import Synchronization
 // - An encoder or decoder is in its list or with one caller, never both.
 // - `spareByteCount` is the sum of the spare buffers' sizes, at most `spareByteLimit`.
 
-/// Encoders, decoders and frame buffers that are used again: fresh memory costs a page fault every 4 KiB, which is more than
-/// the codec's own work.
+/// Encoders, decoders and frame buffers that are used again: fresh memory costs a page fault every 4 KiB, which is more
+/// than the codec's own work.
 final class CodecPool: Sendable {
   final class Encoder {
     var codec = BlockEncoder()

@@ -13,7 +13,8 @@ import Synchronization
 // - Nothing read from a table outlives its transaction, but for `spaces`: a space's record never changes.
 // - No read transaction is held when a method returns.
 
-/// Cold blocks and sessions in LMDB. Implements what the pager's `ColdTier` asks, and more for the façade and the inspector.
+/// Cold blocks and sessions in LMDB. Implements what the pager's `ColdTier` asks, and more for the façade and the
+/// inspector.
 package final class DiskTier: Sendable {
   let environment: Environment
   let tables: Tables
@@ -122,7 +123,8 @@ extension StoreError {
     case .noMemory:
       self.init(
         .inputOutput,
-        "the address space has no room for a map of \(mapByteCount) bytes: open the store with a smaller map, or raise `ulimit -v`",
+        "the address space has no room for a map of \(mapByteCount) bytes: "
+          + "open the store with a smaller map, or raise `ulimit -v`",
         cause: error.description)
     default:
       self.init(error)

@@ -19,8 +19,8 @@ extension Environment {
     return (base - lead, bytes.count + lead)
   }
 
-  /// Before `runs` are read through: where the first is not in memory, all are asked for at one time, since without LMDB's
-  /// readahead each page would be a read of its own.
+  /// Before `runs` are read through: where the first is not in memory, all are asked for at one time, since without
+  /// LMDB's readahead each page would be a read of its own.
   package static func readAhead(_ runs: [UnsafeRawBufferPointer]) {
     guard let first = runs.first, !isResident(first) else { return }
     for run in runs { willNeed(run) }

@@ -46,7 +46,8 @@ package final class Environment: @unchecked Sendable {  // because: an MDB_env i
 
   deinit { close() }
 
-  /// Waits for live transactions, then closes the file: every later call throws ``LMDBError/closed``. Not inside a transaction.
+  /// Waits for live transactions, then closes the file: every later call throws ``LMDBError/closed``. Not inside a
+  /// transaction.
   package func close() {
     // In a forked child the environment is the parent's: closing it would release the parent's reader slots.
     guard getpid() == processID else { return }
@@ -146,8 +147,8 @@ package final class Environment: @unchecked Sendable {  // because: an MDB_env i
     return result
   }
 
-  /// Begins a transaction inside the gate. Another process may have let the file grow past our map: then the map is adopted
-  /// as soon as no transaction of this process is live.
+  /// Begins a transaction inside the gate. Another process may have let the file grow past our map: then the map is
+  /// adopted as soon as no transaction of this process is live.
   private func enter<E: LMDBErrorConvertible>(
     _: E.Type, begin: () -> (code: Int32, pointer: OpaquePointer?)
   ) throws(E) -> OpaquePointer {

@@ -45,8 +45,8 @@ package struct LMDBError: Error, Hashable, Sendable, CustomStringConvertible {
   package static let forked = LMDBError(code: ECHILD)
 }
 
-/// An error type that can carry an ``LMDBError``: scoped calls throw their body's error type, and LMDB's own errors arrive as
-/// one of those.
+/// An error type that can carry an ``LMDBError``: scoped calls throw their body's error type, and LMDB's own errors
+/// arrive as one of those.
 package protocol LMDBErrorConvertible: Error {
   init(_ error: LMDBError)
 }

@@ -1,14 +1,15 @@
 import CSystemLMDB
 
-/// A snapshot of the environment. Lives inside `Environment.read`; never held across a caller's code, because a live reader
-/// keeps every page that was freed after it began from being used again.
+/// A snapshot of the environment. Lives inside `Environment.read`; never held across a caller's code, because a live
+/// reader keeps every page that was freed after it began from being used again.
 package struct ReadTransaction: ~Copyable, TableReading {
   package let handle: TransactionHandle
 
   init(pointer: OpaquePointer) { handle = TransactionHandle(pointer: pointer) }
 }
 
-/// The one writer. Lives inside `Environment.write`, which commits it where its body returns and aborts it where it throws.
+/// The one writer. Lives inside `Environment.write`, which commits it where its body returns and aborts it where it
+/// throws.
 package struct WriteTransaction: ~Copyable, TableReading {
   package let handle: TransactionHandle
 
@@ -29,8 +30,8 @@ package struct WriteTransaction: ~Copyable, TableReading {
     try check(code)
   }
 
-  /// Makes room for a value of `byteCount` bytes under `key` and has `body` write all of it: a value put together from parts
-  /// is copied once.
+  /// Makes room for a value of `byteCount` bytes under `key` and has `body` write all of it: a value put together from
+  /// parts is copied once.
   /// - Parameter isLast: `key` is greater than every key in the table, so that leaves are filled to the brim.
   package mutating func put(
     _ key: RawSpan, byteCount: Int, in table: Table, isLast: Bool, _ body: (UnsafeMutableRawBufferPointer) -> Void

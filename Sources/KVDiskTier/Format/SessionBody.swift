@@ -1,7 +1,8 @@
 import KVBlocks
 import KVCodec
 
-/// A session's body: all that the session is, whole by itself, so that salvage finds and believes it without LMDB's trees.
+/// A session's body: all that the session is, whole by itself, so that salvage finds and believes it without LMDB's
+/// trees.
 ///
 /// | offset | type | field |
 /// |---|---|---|

@@ -20,7 +20,8 @@ import KVBlocks
 /// | 88 | | the body, where it has at most ``inlineByteLimit`` bytes |
 /// | | u64 | XXH3 of all before it |
 ///
-/// A longer body is cut into extents like a frame (as it is, no codec), so that runs of one size stay all that the file holds.
+/// A longer body is cut into extents like a frame (as it is, no codec), so that runs of one size stay all that the file
+/// holds.
 enum SessionFormat {
   static let inlineByteLimit = 1024
   static let never = UInt64.max

@@ -55,7 +55,8 @@ extension DiskTier {
     try environment.read { (transaction) throws(StoreError) in try tables.blockRecord(key, transaction) }
   }
 
-  /// Up to `limit` blocks of a space in the order of their hashes, from the first after `last` on. Damaged records are left out.
+  /// Up to `limit` blocks of a space in the order of their hashes, from the first after `last` on. Damaged records are
+  /// left out.
   package func records(
     in space: SpaceID, after last: BlockHash? = nil, limit: Int = 1024
   ) throws(StoreError) -> [BlockRecord] {

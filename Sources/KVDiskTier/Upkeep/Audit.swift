@@ -4,8 +4,8 @@ import SafeLMDB
 
 /// Holds a store to the invariants that `DiskTier` names.
 extension DiskTier {
-  /// Everything that is wrong with the tables, in one snapshot; where `deep`, with every frame read, decoded and identified too,
-  /// each in a snapshot of its own.
+  /// Everything that is wrong with the tables, in one snapshot; where `deep`, with every frame read, decoded and
+  /// identified too, each in a snapshot of its own.
   package func audit(deep: Bool) throws(StoreError) -> [Finding] {
     var (findings, keys, sessions) = try environment.read { (transaction) throws(StoreError) in
       var audit = TableAudit(tables: tables)

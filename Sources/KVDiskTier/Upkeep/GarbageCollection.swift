@@ -86,7 +86,8 @@ extension DiskTier {
     }
   }
 
-  /// Extents of frames that nothing refers to. A frame id is never given twice, so what a snapshot shows as orphaned stays so.
+  /// Extents of frames that nothing refers to. A frame id is never given twice, so what a snapshot shows as orphaned
+  /// stays so.
   private func deleteOrphanedExtents() throws(StoreError) -> Int {
     let orphans = try environment.read { (transaction) throws(StoreError) in
       try tables.orphanedExtents(transaction)
