@@ -2,6 +2,8 @@ import KVBlocks
 import KVCodec
 import SafeLMDB
 
+// The list of invariants that are checked here stands in DiskTier.swift.
+
 /// Holds a store to the invariants that `DiskTier` names.
 extension DiskTier {
   /// Everything that is wrong with the tables, in one snapshot; where `deep`, with every frame read, decoded and
@@ -24,6 +26,12 @@ extension DiskTier {
       }
     }
     return findings
+  }
+
+  /// For tests and debugging: stops where the tables break the list in DiskTier.swift.
+  package func assertInvariants() throws(StoreError) {
+    let findings = try audit(deep: false)
+    precondition(findings.isEmpty, "the store breaks its invariants: \(findings)")
   }
 
   /// Reads one block's frame whole. Nil: sound, or deleted meanwhile.
