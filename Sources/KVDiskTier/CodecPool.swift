@@ -7,8 +7,7 @@ import Synchronization
 // - `spareByteCount` is the sum of the spare buffers' sizes, at most `spareByteLimit`.
 
 /// Encoders, decoders and frame buffers that are used again: fresh memory costs a page fault every 4 KiB, which is more
-/// than
-/// the codec's own work.
+/// than the codec's own work.
 final class CodecPool: Sendable {
   final class Encoder {
     var codec = BlockEncoder()

@@ -123,7 +123,8 @@ extension StoreError {
     case .noMemory:
       self.init(
         .inputOutput,
-        "the address space has no room for a map of \(mapByteCount) bytes: open the store with a smaller map, or raise `ulimit -v`",
+        "the address space has no room for a map of \(mapByteCount) bytes: "
+          + "open the store with a smaller map, or raise `ulimit -v`",
         cause: error.description)
     default:
       self.init(error)

@@ -31,7 +31,8 @@ struct StoreFile {
     guard status.st_size > 0 else {
       throw StoreError(
         .damaged,
-        "\(dataPath) is empty: bring it back from a copy, or delete it if it never held anything, then a new store can be made"
+        "\(dataPath) is empty: bring it back from a copy, or delete it if it never held anything, "
+          + "then a new store can be made"
       )
     }
     try checkMagic()

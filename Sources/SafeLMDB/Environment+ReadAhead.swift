@@ -20,8 +20,7 @@ extension Environment {
   }
 
   /// Before `runs` are read through: where the first is not in memory, all are asked for at one time, since without
-  /// LMDB's
-  /// readahead each page would be a read of its own.
+  /// LMDB's readahead each page would be a read of its own.
   package static func readAhead(_ runs: [UnsafeRawBufferPointer]) {
     guard let first = runs.first, !isResident(first) else { return }
     for run in runs { willNeed(run) }

@@ -148,8 +148,7 @@ package final class Environment: @unchecked Sendable {  // because: an MDB_env i
   }
 
   /// Begins a transaction inside the gate. Another process may have let the file grow past our map: then the map is
-  /// adopted
-  /// as soon as no transaction of this process is live.
+  /// adopted as soon as no transaction of this process is live.
   private func enter<E: LMDBErrorConvertible>(
     _: E.Type, begin: () -> (code: Int32, pointer: OpaquePointer?)
   ) throws(E) -> OpaquePointer {

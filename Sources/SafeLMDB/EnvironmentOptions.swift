@@ -1,6 +1,5 @@
 /// How an environment is opened. What LMDB offers and this does not (no sync, writable map) lost data or killed the
-/// process
-/// on power loss or a full disk.
+/// process on power loss or a full disk.
 package struct EnvironmentOptions: Hashable, Sendable {
   package enum Durability: Hashable, Sendable {
     /// A commit returns when data and meta page are on the medium.

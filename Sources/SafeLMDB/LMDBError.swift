@@ -46,8 +46,7 @@ package struct LMDBError: Error, Hashable, Sendable, CustomStringConvertible {
 }
 
 /// An error type that can carry an ``LMDBError``: scoped calls throw their body's error type, and LMDB's own errors
-/// arrive as
-/// one of those.
+/// arrive as one of those.
 package protocol LMDBErrorConvertible: Error {
   init(_ error: LMDBError)
 }

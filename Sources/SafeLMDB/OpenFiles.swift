@@ -11,8 +11,7 @@ import Synchronization
 // - An environment is opened only while the mutex is held, so that two threads cannot both find the file unopened.
 
 /// The files that this process has open. LMDB forbids two environments on one file in a process and does not notice
-/// them:
-/// closing either one drops the other's locks.
+/// them: closing either one drops the other's locks.
 enum OpenFiles {
   struct Identity: Hashable, Sendable {
     var device: UInt64

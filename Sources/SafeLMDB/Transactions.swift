@@ -1,8 +1,7 @@
 import CSystemLMDB
 
 /// A snapshot of the environment. Lives inside `Environment.read`; never held across a caller's code, because a live
-/// reader
-/// keeps every page that was freed after it began from being used again.
+/// reader keeps every page that was freed after it began from being used again.
 package struct ReadTransaction: ~Copyable, TableReading {
   package let handle: TransactionHandle
 
@@ -32,8 +31,7 @@ package struct WriteTransaction: ~Copyable, TableReading {
   }
 
   /// Makes room for a value of `byteCount` bytes under `key` and has `body` write all of it: a value put together from
-  /// parts
-  /// is copied once.
+  /// parts is copied once.
   /// - Parameter isLast: `key` is greater than every key in the table, so that leaves are filled to the brim.
   package mutating func put(
     _ key: RawSpan, byteCount: Int, in table: Table, isLast: Bool, _ body: (UnsafeMutableRawBufferPointer) -> Void

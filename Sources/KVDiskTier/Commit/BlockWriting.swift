@@ -2,7 +2,8 @@ import KVBlocks
 import KVCodec
 import SafeLMDB
 
-/// Blocks in a write transaction: `blocks`, `children`, `recency` and their extents change together here and nowhere else.
+/// Blocks in a write transaction: `blocks`, `children`, `recency` and their extents change together here and nowhere
+/// else.
 extension Tables {
   /// Stores a new block that no session refers to yet.
   func insertBlock(

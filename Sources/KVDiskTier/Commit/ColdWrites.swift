@@ -37,7 +37,9 @@ extension DiskTier {
         var commit = ColdCommit()
         for write in batch.writes { commit.writes.append(try run.write(write, &transaction)) }
         for touch in batch.touches { try run.touch(touch, &transaction) }
-        for operation in operations { commit.operations.append(try run.perform(operation, &transaction)) }
+        for operation in operations {
+          commit.operations.append(try run.perform(operation, &transaction, isProtected: isProtected))
+        }
         putPageCount = run.putPageCount
         commit.deletedBlockCount = try keepQuota(batch, putPageCount: putPageCount, &transaction, isProtected)
         try run.finish(&transaction)
@@ -96,7 +98,8 @@ extension DiskTier {
   ) throws(StoreError) -> Int {
     guard let quotaBytes = options.quotaBytes else { return 0 }
     let quotaPageCount = quotaBytes / environment.pageByteCount
-    // LMDB writes each tree page that changes to a new place: at most one a table for each block, twice with the deletions.
+    // LMDB writes each tree page that changes to a new place: at most one a table for each block, twice with the
+    // deletions.
     let treePageCount = min(
       8 * (batch.writes.count + batch.touches.count + 1), try tables.treePageCount(transaction))
     let slack = recentBatch.withLock { slack -> Int in

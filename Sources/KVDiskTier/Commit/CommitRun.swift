@@ -4,7 +4,8 @@ import SafeLMDB
 
 // Invariants:
 // - Lives inside one write transaction. What it remembers (`counters`, `roots`) was read in it.
-// - A block's or session's change is checked in full before its first write, so an outcome that is a failure changed nothing.
+// - A block's or session's change is checked in full before its first write, so an outcome that is a failure changed
+//   nothing.
 
 /// One batch on its way into the store.
 struct CommitRun {

@@ -54,7 +54,8 @@ struct QuotaKeeper {
     return entries
   }
 
-  /// Deletes a block and the blocks stored after it, deepest first; leaves them all where one of them is protected or a session's.
+  /// Deletes a block and the blocks stored after it, deepest first; leaves them all where one of them is protected or a
+  /// session's.
   mutating func delete(
     _ key: BlockKey, lastUse: UInt64, _ transaction: inout WriteTransaction, _ isProtected: (BlockKey) -> Bool
   ) throws(StoreError) {

@@ -19,11 +19,11 @@ struct PreparedOperation {
 extension CommitRun {
   /// What becomes of one operation; throws only what ends the whole batch.
   mutating func perform(
-    _ prepared: PreparedOperation, _ transaction: inout WriteTransaction
+    _ prepared: PreparedOperation, _ transaction: inout WriteTransaction, isProtected: (BlockKey) -> Bool
   ) throws(StoreError) -> ColdCommit.OperationOutcome {
     switch prepared.operation {
     case .put(let record, let change, let condition):
-      return try put(record, change, prepared.checkpoint, condition, &transaction)
+      return try put(record, change, prepared.checkpoint, condition, &transaction, isProtected)
     case .rename(let space, let from, let to):
       return try rename(space, from, to, &transaction)
     case .delete(let space, let name):
@@ -47,7 +47,8 @@ extension CommitRun {
 
   private mutating func put(
     _ record: SessionRecord, _ change: SessionOperation.CheckpointChange, _ checkpoint: PreparedOperation.Checkpoint?,
-    _ condition: SessionOperation.Condition, _ transaction: inout WriteTransaction
+    _ condition: SessionOperation.Condition, _ transaction: inout WriteTransaction,
+    _ isProtected: (BlockKey) -> Bool
   ) throws(StoreError) -> ColdCommit.OperationOutcome {
     let old: Existing?
     let root: BlockHash
@@ -69,6 +70,9 @@ extension CommitRun {
     let oldBlocks = old?.body.record.blocks ?? []
     for hash in record.blocks[kept...] { try changeCount(record.space, hash, 1, &transaction) }
     for hash in oldBlocks[kept...] { try changeCount(record.space, hash, -1, &transaction) }
+    if kept == oldBlocks.count - 1, kept < record.blocks.count {
+      try deleteReplacedTail(oldBlocks[kept], by: record.blocks[kept], record.space, &transaction, isProtected)
+    }
 
     var body = SessionBody(
       record: record, root: root, checkpoint: old?.summary.checkpoint,

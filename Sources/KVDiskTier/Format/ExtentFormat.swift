@@ -11,12 +11,9 @@ import KVBlocks
 /// | 16 | | payload, then zeros to the end |
 ///
 /// With LMDB's 16-byte page header each extent fills whole pages and begins one, so that salvage finds it by its magic
-/// at a
-/// page's offset 16. All pieces but the last have ``fullByteCount`` bytes. The last is rounded up to a quantum that
-/// grows with
-/// the whole, 1/128 of it rounded down to a power of two and at least a page: few different sizes keep the free list
-/// short,
-/// and less than 0.8% is lost.
+/// at a page's offset 16. All pieces but the last have ``fullByteCount`` bytes. The last is rounded up to a quantum
+/// that grows with the whole, 1/128 of it rounded down to a power of two and at least a page: few different sizes keep
+/// the free list short, and less than 0.8%, or less than a page, is lost.
 enum ExtentFormat {
   static let magic: UInt32 = 0x5845_564B
   static let headerByteCount = 16

@@ -15,8 +15,7 @@ import KVBlocks
 /// | `sessions` | space u32 BE, name (1 to 255 bytes of UTF-8) | ``SessionFormat`` |
 ///
 /// Keys are big-endian where their order matters. Fields of values are little-endian. Each value but an extent's begins
-/// with
-/// a u16 version and ends with a u64: XXH3 (64 bits, seed 0) of all bytes before it.
+/// with a u16 version and ends with a u64: XXH3 (64 bits, seed 0) of all bytes before it.
 enum FormatVersion {
   static let current: UInt16 = 1
 }

@@ -2,8 +2,7 @@ import KVBlocks
 import KVCodec
 
 /// Reads a record's little-endian fields. Every length is checked before it is used: a damaged record is an error,
-/// never a
-/// crash or an allocation of a size that it made up.
+/// never a crash or an allocation of a size that it made up.
 struct RecordReader: ~Escapable {
   private let bytes: RawSpan
   private(set) var offset = 0

@@ -32,8 +32,7 @@ package struct StoreHeader: Hashable, Sendable {
   }
 
   /// - Throws: `notAStore`, `foreignByteOrder`, `versionTooNew` or `damaged`. The version comes before the checksum: a
-  ///   newer
-  ///   format may seal its header in another way.
+  ///   newer format may seal its header in another way.
   static func decode(_ bytes: RawSpan, path: String) throws(StoreError) -> StoreHeader {
     var reader = RecordReader(unchecked: bytes, kind: "store")
     guard bytes.byteCount >= 16 else { throw .damagedRecord("store", "it has only \(bytes.byteCount) bytes") }
@@ -116,7 +115,8 @@ extension StoreError {
   static func foreignByteOrder(_ path: String) -> StoreError {
     StoreError(
       .foreignByteOrder,
-      "the store at \(path) was written on a machine of the other byte order: export its sessions there and import the files here"
+      "the store at \(path) was written on a machine of the other byte order: "
+        + "export its sessions there and import the files here"
     )
   }
 }

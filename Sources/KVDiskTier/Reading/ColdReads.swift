@@ -3,8 +3,7 @@ import KVCodec
 import SafeLMDB
 
 /// The reading half of what the pager asks of its cold tier. Each call is one short read transaction; frames are
-/// decoded in it,
-/// straight from the map.
+/// decoded in it, straight from the map.
 extension DiskTier {
   /// The largest `n` such that `hashes[0..<n]` are all stored, given that the first `known` are.
   package func storedPrefixCount(
