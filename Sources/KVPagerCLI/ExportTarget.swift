@@ -17,7 +17,8 @@ enum ExportTarget {
 
   static let standardOutputName = "-"
 
-  /// Looks at `path` before anything is read: a file there is replaced only with `replaces`; pipes and devices are written to.
+  /// Looks at `path` before anything is read: a file there is replaced only with `replaces`; pipes and devices are
+  /// written to.
   init(path: String, replaces: Bool) throws {
     if path == Self.standardOutputName {
       guard !ByteStream.output.isTerminal else {

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 @Suite struct FailureTests {
-  /// Runs a command that must fail: status, nothing on standard output, one line on standard error that says these words.
+  /// Runs a command that must fail: nothing on standard output, one line on standard error that says these words.
   private func refuse(
     _ arguments: [String], status: Int32, saying words: String..., isUsage: Bool = false,
     at location: SourceLocation = #_sourceLocation
@@ -116,7 +116,8 @@ import Testing
     try folder.write(Data("precious".utf8), to: "file")
     // A limit of 1000 blocks of 512 bytes or 1 KiB, which the reading of the store does not meet.
     let outcome = try CommandLineTool.shell(
-      "ulimit -f 1000; exec \"$KVPAGER\" export --force '\(folder.file("file"))' --store '\(folder.store)' --session chat",
+      "ulimit -f 1000; "
+        + "exec \"$KVPAGER\" export --force '\(folder.file("file"))' --store '\(folder.store)' --session chat",
       expecting: 1)
     #expect(outcome.error.hasPrefix("kvpager: cannot write"))
     #expect(try folder.bytes("file") == Data("precious".utf8))

@@ -8,7 +8,8 @@ struct SessionsCommand: ParsableCommand {
     abstract: "List the sessions.",
     usage: "kvpager sessions --store <dir> [<options>]",
     discussion: """
-      SIZE is the bytes of keys and values as the session has them, OWN those that no other session has: before compression.
+      SIZE is the bytes of keys and values as the session has them, OWN those that no other session has: \
+      before compression.
 
       EXAMPLES
         kvpager sessions --store kv
