@@ -40,7 +40,7 @@ import Testing
     let folder = try Folder()
     let store = ["--store", folder.store]
     for command in [["sessions"], ["session", "a"], ["info"], ["stats"], ["verify"], ["gc"], ["delete", "a"]] {
-      try refuse(command + store, status: 1, saying: folder.store)
+      try refuse(command + store, status: 1, saying: folder.store, "kvpager import")
     }
     try refuse(["fork", "a", "--as", "b"] + store, status: 1, saying: folder.store)
     try refuse(["export", folder.file("x"), "--session", "a"] + store, status: 1, saying: folder.store)
@@ -74,6 +74,18 @@ import Testing
     try refuse(["export", folder.file("file"), "--session", "chat"] + store, status: 1, saying: "--force")
     #expect(try folder.bytes("file") == Data("precious".utf8))
     try refuse(["export", folder.path, "--session", "chat", "--force"] + store, status: 2, saying: "folder")
+  }
+
+  @Test func `names that cannot be kept are refused`() throws {
+    let folder = try Folder()
+    let importing = ["import", Samples.path(Samples.quantized), "--store", folder.store, "--session"]
+    for name in ["", "a\nb", String(repeating: "x", count: 256)] {
+      try refuse(importing + [name], status: 2, saying: "a session's name")
+    }
+    for name in ["-x", "a b/ü", String(repeating: "x", count: 255)] {
+      try CommandLineTool.run(importing.dropLast() + ["--session=\(name)"])
+      try CommandLineTool.run(["delete", "--store", folder.store, "--session=\(name)"])
+    }
   }
 
   @Test func `a budget under one block is refused with the reason`() throws {

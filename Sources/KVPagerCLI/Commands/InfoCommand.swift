@@ -18,7 +18,7 @@ struct InfoCommand: ParsableCommand {
   @OptionGroup var output: OutputOptions
 
   func run() throws {
-    let info = try store.inspector.info()
+    let info = try store.inspector().info()
     try Answer.write(json: info.json, text: Self.text(info), output)
     guard let refusal = info.refusal else { return }
     throw StoreError(.damaged, refusal)

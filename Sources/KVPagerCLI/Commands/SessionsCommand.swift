@@ -20,7 +20,7 @@ struct SessionsCommand: ParsableCommand {
   @OptionGroup var output: OutputOptions
 
   func run() throws {
-    let sessions = try store.inspector.sessions()
+    let sessions = try store.inspector().sessions()
     try Answer.write(json: ["sessions": .array(sessions.map(\.json))], text: Self.text(sessions), output)
   }
 

@@ -20,7 +20,7 @@ struct StatsCommand: ParsableCommand {
   @OptionGroup var output: OutputOptions
 
   func run() throws {
-    let statistics = try store.inspector.statistics()
+    let statistics = try store.inspector().statistics()
     var facts = FactList()
     facts.add("sessions", String(statistics.sessionCount))
     facts.add(

@@ -23,7 +23,7 @@ struct VerifyCommand: ParsableCommand {
   @OptionGroup var output: OutputOptions
 
   func run() throws {
-    let report = try store.inspector.verify(deep: deep)
+    let report = try store.inspector().verify(deep: deep)
     try Answer.write(json: report.json, text: Self.text(report), output)
     if !report.isSound { throw ExitCode(CommandFailure.findingStatus) }
   }
