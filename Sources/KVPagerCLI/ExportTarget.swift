@@ -1,4 +1,3 @@
-import ArgumentParser
 import KVInterchange
 import KVPager
 
@@ -22,7 +21,7 @@ enum ExportTarget {
   init(path: String, replaces: Bool) throws {
     if path == Self.standardOutputName {
       guard !ByteStream.output.isTerminal else {
-        throw ValidationError("A terminal shows no binary file: give a file's name, or a pipe.")
+        throw StoreError.invalidArgument("a terminal shows no binary file; give a file's name, or a pipe")
       }
       self = .stream(.output)
       return

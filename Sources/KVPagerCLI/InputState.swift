@@ -34,8 +34,7 @@ struct InputState {
   var name: String { path.split(separator: "/").last.map(String.init) ?? path }
 
   /// What the rows depend on. Where the file does not tell its tokens, its bytes' digest joins the salt: only another
-  /// import
-  /// of the same file may share its blocks.
+  /// import of the same file may share its blocks.
   func fingerprint(model: String, adapter: String, salt: String) throws -> ModelFingerprint {
     ModelFingerprint(
       model: model, adapter: adapter, settings: state.fingerprintSettings,

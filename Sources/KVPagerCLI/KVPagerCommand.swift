@@ -7,8 +7,8 @@ struct KVPagerCommand: ParsableCommand {
     commandName: "kvpager",
     abstract: "A persistent KV-cache store for LLM inference.",
     discussion: """
-      Keeps the attention keys and values that an engine computed: sessions survive a restart byte for byte, and a prefix \
-      computed once is shared by every session that begins with it.
+      Keeps the attention keys and values that an engine computed: sessions survive a restart byte for byte, \
+      and a prefix computed once is shared by every session that begins with it.
 
       EXAMPLES
         kvpager import chat.ggsq --store kv --session chat

@@ -17,8 +17,7 @@ enum ProcessSetup {
   }
 
   /// LMDB mallocs every dirty value and frees it at the commit. glibc would map and unmap each: page faults cost more
-  /// than
-  /// the copy. The thresholds are process-wide, so executables set them, never a library.
+  /// than the copy. The thresholds are process-wide, so executables set them, never a library.
   private static func raiseMallocThresholds() {
     #if canImport(Glibc)
       // Swift's Glibc module leaves malloc.h out, and other C libraries have no such function.

@@ -47,10 +47,22 @@ struct StoreOptions: ParsableArguments {
   var storePath: String { path ?? "" }
 
   /// Reads the store offline, also a damaged one.
-  var inspector: StoreInspector { StoreInspector(path: storePath) }
+  /// - Throws: `notFound` where there is none.
+  func inspector() throws(StoreError) -> StoreInspector {
+    try requireStore()
+    return StoreInspector(path: storePath)
+  }
+
+  /// Whether it is a good store is for others to say.
+  private func requireStore() throws(StoreError) {
+    var status = stat()
+    guard stat("\(storePath)/data.mdb", &status) != 0, errno == ENOENT || errno == ENOTDIR else { return }
+    throw StoreError(.notFound, "there is no store at \(storePath); check --store, or make one with `kvpager import`")
+  }
 
   /// Opens the store, runs `body`, and closes it again, whatever happens.
   func withStore<R>(_ access: StoreConfiguration.Access, _ body: (Store) throws -> R) throws -> R {
+    if access != .readWriteCreating { try requireStore() }
     // The command says itself what went wrong, once: the store's log stays silent.
     let quiet = Logger(label: "kvpager") { _ in SwiftLogNoOpLogHandler() }
     let store = try Store(

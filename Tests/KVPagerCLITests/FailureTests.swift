@@ -2,8 +2,7 @@ import Foundation
 import Testing
 
 @Suite struct FailureTests {
-  /// Runs a command that must fail: status, nothing on standard output, one line on standard error that says these
-  /// words.
+  /// Runs a command that must fail: nothing on standard output, one line on standard error that says these words.
   private func refuse(
     _ arguments: [String], status: Int32, saying words: String..., isUsage: Bool = false,
     at location: SourceLocation = #_sourceLocation
@@ -41,7 +40,7 @@ import Testing
     let folder = try Folder()
     let store = ["--store", folder.store]
     for command in [["sessions"], ["session", "a"], ["info"], ["stats"], ["verify"], ["gc"], ["delete", "a"]] {
-      try refuse(command + store, status: 1, saying: folder.store)
+      try refuse(command + store, status: 1, saying: folder.store, "kvpager import")
     }
     try refuse(["fork", "a", "--as", "b"] + store, status: 1, saying: folder.store)
     try refuse(["export", folder.file("x"), "--session", "a"] + store, status: 1, saying: folder.store)
@@ -75,6 +74,18 @@ import Testing
     try refuse(["export", folder.file("file"), "--session", "chat"] + store, status: 1, saying: "--force")
     #expect(try folder.bytes("file") == Data("precious".utf8))
     try refuse(["export", folder.path, "--session", "chat", "--force"] + store, status: 2, saying: "folder")
+  }
+
+  @Test func `names that cannot be kept are refused`() throws {
+    let folder = try Folder()
+    let importing = ["import", Samples.path(Samples.quantized), "--store", folder.store, "--session"]
+    for name in ["", "a\nb", String(repeating: "x", count: 256)] {
+      try refuse(importing + [name], status: 2, saying: "a session's name")
+    }
+    for name in ["-x", "a b/ü", String(repeating: "x", count: 255)] {
+      try CommandLineTool.run(importing.dropLast() + ["--session=\(name)"])
+      try CommandLineTool.run(["delete", "--store", folder.store, "--session=\(name)"])
+    }
   }
 
   @Test func `a budget under one block is refused with the reason`() throws {
@@ -117,7 +128,8 @@ import Testing
     try folder.write(Data("precious".utf8), to: "file")
     // A limit of 1000 blocks of 512 bytes or 1 KiB, which the reading of the store does not meet.
     let outcome = try CommandLineTool.shell(
-      "ulimit -f 1000; exec \"$KVPAGER\" export --force '\(folder.file("file"))' --store '\(folder.store)' --session chat",
+      "ulimit -f 1000; "
+        + "exec \"$KVPAGER\" export --force '\(folder.file("file"))' --store '\(folder.store)' --session chat",
       expecting: 1)
     #expect(outcome.error.hasPrefix("kvpager: cannot write"))
     #expect(try folder.bytes("file") == Data("precious".utf8))

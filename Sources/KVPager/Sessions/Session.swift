@@ -70,8 +70,9 @@ public final class Session: Sendable {
   }
 
   static func validate(name: String) throws(StoreError) {
-    guard !name.isEmpty, name.utf8.count <= 400 else {
-      throw .invalidArgument("a session's name of \(name.utf8.count) bytes; give 1 to 400 bytes of UTF-8")
+    // What a key on disk has room for.
+    guard (1...255).contains(name.utf8.count) else {
+      throw .invalidArgument("a session's name of \(name.utf8.count) bytes; give 1 to 255 bytes of UTF-8")
     }
     guard !name.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) else {
       throw .invalidArgument("a session's name with a control character; give printable text")

@@ -8,8 +8,9 @@ struct CollectCommand: ParsableCommand {
     abstract: "Delete expired sessions and what the quota says is too much.",
     usage: "kvpager gc --store <dir> [<options>]",
     discussion: """
-      Sessions go only when the expiry that they were given has passed. Blocks that no session refers to go from the least \
-      recently used on, until the store fits --quota. Freed room is used again; the file does not shrink.
+      Sessions go only when the expiry that they were given has passed. Blocks that no session refers to go \
+      from the least recently used on, until the store fits --quota. Freed room is used again; the file does \
+      not shrink.
 
       EXAMPLES
         kvpager gc --store kv

@@ -8,7 +8,8 @@ struct DeleteCommand: ParsableCommand {
     abstract: "Delete a session.",
     usage: "kvpager delete <name> --store <dir> [<options>]",
     discussion: """
-      Its blocks stay as cache, and shared ones stay with the other sessions; the quota takes away what nobody refers to.
+      Its blocks stay as cache, and shared ones stay with the other sessions; the quota takes away what \
+      nobody refers to.
 
       EXAMPLES
         kvpager delete chat --store kv

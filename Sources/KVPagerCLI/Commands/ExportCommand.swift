@@ -9,8 +9,8 @@ struct ExportCommand: ParsableCommand {
     abstract: "Write a session as a file that an engine reads.",
     usage: "kvpager export <file> --store <dir> --session <name> [<options>]",
     discussion: """
-      Without options the very bytes that were imported come out. The file takes its name only when it is whole. RAM needed \
-      does not grow with the session.
+      Without options the very bytes that were imported come out. The file takes its name only when it is \
+      whole. RAM needed does not grow with the session.
 
       EXAMPLES
         kvpager export chat.ggsq --store kv --session chat

@@ -9,9 +9,9 @@ struct ImportCommand: ParsableCommand {
     abstract: "Store an engine's KV-cache file as a session.",
     usage: "kvpager import <file> --store <dir> --session <name> [<options>]",
     discussion: """
-      Reads llama.cpp sequence, session and slot files, memory blobs (versions 2 to 4) and safetensors; the format is found \
-      by looking. Blocks that the store has already, byte for byte, are shared. The session appears when all of it is safe \
-      on disk, never in part.
+      Reads llama.cpp sequence, session and slot files, memory blobs (versions 2 to 4) and safetensors; the \
+      format is found by looking. Blocks that the store has already, byte for byte, are shared. The session \
+      appears when all of it is safe on disk, never in part.
 
       EXAMPLES
         kvpager import chat.ggsq --store kv --session chat --model llama-3.2-1b
@@ -164,7 +164,8 @@ struct ImportReport {
   var text: String {
     var text = """
       imported \(Answer.printable(fileName)) (\(formatName)) as session "\(session)"
-        \(Answer.count(tokenCount, "token")) in \(Answer.count(blockCount, "block")), \(memory.sharedBlockCount) of them shared
+        \(Answer.count(tokenCount, "token")) in \(Answer.count(blockCount, "block")), \
+      \(memory.sharedBlockCount) of them shared
         \(ByteSize(fileByteCount)) read, \(ByteSize(memory.writtenBytes)) written, \
       \(Decimal.text(elapsed / .seconds(1), digits: 2)) s, \(Rate.text(byteCount: fileByteCount, after: elapsed))
         \(HitCounts.text(memory))

@@ -18,7 +18,7 @@ struct InfoCommand: ParsableCommand {
   @OptionGroup var output: OutputOptions
 
   func run() throws {
-    let info = try store.inspector.info()
+    let info = try store.inspector().info()
     try Answer.write(json: info.json, text: Self.text(info), output)
     guard let refusal = info.refusal else { return }
     throw StoreError(.damaged, refusal)
@@ -47,7 +47,7 @@ struct InfoCommand: ParsableCommand {
     let layout = space.space.layout
     let types = Set(layout.planes.map(\.elementType.name)).sorted().joined(separator: ", ")
     return "\(Answer.printable(space.space.fingerprint.model)): \(Answer.count(space.sessionCount, "session")), "
-      + "\(Answer.count(space.blockCount, "block")) of \(layout.blockTokenCount) tokens; \(layout.planes.count) planes of "
-      + "\(types), \(ByteSize(layout.tokenByteCount)) a token"
+      + "\(Answer.count(space.blockCount, "block")) of \(layout.blockTokenCount) tokens; "
+      + "\(layout.planes.count) planes of \(types), \(ByteSize(layout.tokenByteCount)) a token"
   }
 }

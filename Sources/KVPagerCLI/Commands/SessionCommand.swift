@@ -21,7 +21,7 @@ struct SessionCommand: ParsableCommand {
   @OptionGroup var output: OutputOptions
 
   func run() throws {
-    let detail = try store.inspector.session(named: name.value, space: spaceOption.identifier)
+    let detail = try store.inspector().session(named: name.value, space: spaceOption.identifier)
     try Answer.write(json: detail.json, text: Self.text(detail.facts, lastBlock: detail.blocks.last), output)
   }
 

@@ -8,7 +8,8 @@ struct SessionsCommand: ParsableCommand {
     abstract: "List the sessions.",
     usage: "kvpager sessions --store <dir> [<options>]",
     discussion: """
-      SIZE is the bytes of keys and values as the session has them, OWN those that no other session has: before compression.
+      SIZE is the bytes of keys and values as the session has them, OWN those that no other session has: \
+      before compression.
 
       EXAMPLES
         kvpager sessions --store kv
@@ -19,7 +20,7 @@ struct SessionsCommand: ParsableCommand {
   @OptionGroup var output: OutputOptions
 
   func run() throws {
-    let sessions = try store.inspector.sessions()
+    let sessions = try store.inspector().sessions()
     try Answer.write(json: ["sessions": .array(sessions.map(\.json))], text: Self.text(sessions), output)
   }
 

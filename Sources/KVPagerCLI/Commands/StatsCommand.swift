@@ -8,8 +8,8 @@ struct StatsCommand: ParsableCommand {
     abstract: "Count sessions, blocks and bytes.",
     usage: "kvpager stats --store <dir> [<options>]",
     discussion: """
-      Bytes of keys and values: logical as the sessions see them, unique with every stored block counted once, compressed \
-      as their frames take, disk as the pages of the store's file in use take.
+      Bytes of keys and values: logical as the sessions see them, unique with every stored block counted \
+      once, compressed as their frames take, disk as the pages of the store's file in use take.
 
       EXAMPLES
         kvpager stats --store kv
@@ -20,7 +20,7 @@ struct StatsCommand: ParsableCommand {
   @OptionGroup var output: OutputOptions
 
   func run() throws {
-    let statistics = try store.inspector.statistics()
+    let statistics = try store.inspector().statistics()
     var facts = FactList()
     facts.add("sessions", String(statistics.sessionCount))
     facts.add(

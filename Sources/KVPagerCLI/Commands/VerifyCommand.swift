@@ -8,8 +8,8 @@ struct VerifyCommand: ParsableCommand {
     abstract: "Check the store, also a damaged one.",
     usage: "kvpager verify --store <dir> [--deep] [<options>]",
     discussion: """
-      Reads LMDB's own structure and every record; with --deep every frame too. Nothing is changed, and other processes may \
-      use the store meanwhile. Exit status 1 where anything is wrong.
+      Reads LMDB's own structure and every record; with --deep every frame too. Nothing is changed, and \
+      other processes may use the store meanwhile. Exit status 1 where anything is wrong.
 
       EXAMPLES
         kvpager verify --store kv
@@ -23,7 +23,7 @@ struct VerifyCommand: ParsableCommand {
   @OptionGroup var output: OutputOptions
 
   func run() throws {
-    let report = try store.inspector.verify(deep: deep)
+    let report = try store.inspector().verify(deep: deep)
     try Answer.write(json: report.json, text: Self.text(report), output)
     if !report.isSound { throw ExitCode(CommandFailure.findingStatus) }
   }

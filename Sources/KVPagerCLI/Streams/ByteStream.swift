@@ -8,8 +8,7 @@ import KVPager
   import Musl
 #endif
 
-/// One of the process's standard streams, written without a buffer. SIGPIPE is ignored, so a reader that went away is
-/// an error.
+/// A stream to write to, without a buffer. SIGPIPE is ignored, so a reader that went away is an error.
 struct ByteStream: Sendable {
   let descriptor: Int32
   let name: String
