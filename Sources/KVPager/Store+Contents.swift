@@ -48,8 +48,8 @@ extension Store {
     guard let holder = holders.first else { throw StoreError(.notFound, "no session \"\(name)\" in \(path)") }
     guard holders.count == 1 else {
       throw .invalidArgument(
-        "session \"\(name)\" exists in cache spaces \(holders.map(\.space.description).joined(separator: ", ")); name the space"
-      )
+        "session \"\(name)\" exists in cache spaces "
+          + "\(holders.map(\.space.description).joined(separator: ", ")); name the space")
     }
     return try cacheSpace(holder.space)
   }
@@ -88,8 +88,8 @@ extension Store {
     guard layout.frameByteCount <= configuration.memoryBudgetBytes else {
       throw StoreError(
         .budgetTooSmall,
-        "a RAM budget of \(configuration.memoryBudgetBytes) bytes does not hold one block of \(layout.blockTokenCount) tokens "
-          + "(\(layout.frameByteCount) bytes); raise the budget or take fewer tokens per block")
+        "a RAM budget of \(configuration.memoryBudgetBytes) bytes does not hold one block of "
+          + "\(layout.blockTokenCount) tokens (\(layout.frameByteCount) bytes); raise the budget or take fewer tokens per block")
     }
   }
 }

@@ -1,3 +1,4 @@
+// Invariants: those of PagerCore and PagerState, which hold all that changes.
 import KVBlocks
 import KVMemoryTier
 

@@ -49,7 +49,8 @@ private func sample() throws -> SequenceState {
     #expect(disk.sessionCount == 20)
     #expect(disk.uniqueBlockCount == shared + 20 * (blocks - shared))
     #expect(disk.blockReferenceCount == 20 * blocks)
-    #expect(disk.uniqueBytes == layout.tokenByteCount * (shared * blockTokenCount + 20 * (1600 - shared * blockTokenCount)))
+    let sharedTokens = shared * blockTokenCount
+    #expect(disk.uniqueBytes == layout.tokenByteCount * (sharedTokens + 20 * (1600 - sharedTokens)))
     #expect(disk.logicalBytes == layout.tokenByteCount * 20 * 1600)
     // On disk: what the frames add up to, and at most 2% for tables, page ends and pages between transactions.
     #expect(disk.fileBytes >= disk.compressedBytes)

@@ -17,8 +17,8 @@ extension Session {
       }
       if count < all.count, checkpointByteCount > 0 {
         throw .invalidArgument(
-          "session \"\(self.name)\" has a checkpoint, which cannot be cut at a token; fork it whole, or remove the checkpoint"
-        )
+          "session \"\(self.name)\" has a checkpoint, which cannot be cut at a token; "
+            + "fork it whole, or remove the checkpoint")
       }
       let hashes = state.withLock { $0.table.hashes }
       try fork.adopt(tokens: Array(all[..<count]), keys: keys(hashes), sharingTail: count == all.count)

@@ -55,7 +55,8 @@ private func useDamaged(_ directory: String, _ damage: GuardDamage, seeds: [UInt
       }
     }
     print(
-      "\(damage): \(trialCount) damaged, \(trialCount - accepted.count) refused, deep \(trialCount - acceptedDeep.count)"
+      "\(damage): \(trialCount) damaged, \(trialCount - accepted.count) refused, "
+        + "deep \(trialCount - acceptedDeep.count)"
     )
     #expect(Set(acceptedDeep).isSubset(of: accepted))
     let (reading, writing) = (accepted, acceptedDeep)
