@@ -3,9 +3,9 @@
 
     compose_state.py SAMPLE OUTPUT --keep N --tokens M [--seed S]
 
-The first N cells are the sample's own. The M - N cells after them take the sample's rows and tokens in another order, which
-the seed decides: a chat that shares a prefix of N tokens and then goes another way. Token-major samples (flash attention on)
-of one stream only.
+The first N cells are the sample's own. The M - N cells after them take the sample's rows and tokens in another order,
+which the seed decides: a chat that shares a prefix of N tokens and then goes another way. Token-major samples (flash
+attention on) of one stream only.
 """
 
 import argparse
@@ -43,7 +43,8 @@ def compose(sample: bytes, order) -> bytes:
         _, sequence_count = reader.numbers("iI")
         cells.append(struct.pack("<I", sequence_count) + reader.take(4 * sequence_count))
 
-    output = [struct.pack("<III", magic, version, len(order)), struct.pack(f"<{len(order)}i", *(tokens[i] for i in order))]
+    output = [struct.pack("<III", magic, version, len(order))]
+    output.append(struct.pack(f"<{len(order)}i", *(tokens[i] for i in order)))
     output.append(struct.pack("<II", 1, len(order)))
     output += [struct.pack("<i", position) + cells[source] for position, source in enumerate(order)]
 

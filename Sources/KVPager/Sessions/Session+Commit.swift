@@ -19,7 +19,7 @@ extension Session {
     let started = ContinuousClock.now
     let committed = try pager.commit(
       .put(record, checkpoint: checkpoint, condition: revision.map { .revision($0) } ?? .absent),
-      requiring: keys(record.blocks))
+      requiring: keys(record.blocks), describing: { record.descriptor(of: $0, in: self.space) })
     state.withLock {
       $0.revision = committed
       $0.checkpoint = .keep
@@ -68,6 +68,19 @@ extension Session {
       }
       state.withLock { $0.name = name }
     }
+  }
+}
+
+extension SessionRecord {
+  /// What a block of the session was computed from: the pager asks where another process deleted a block that is in RAM here,
+  /// to write it again. Nil for a variant, whose extra keys the record does not hold.
+  fileprivate func descriptor(of key: BlockKey, in space: CacheSpace) -> BlockDescriptor? {
+    guard let index = blocks.firstIndex(of: key.hash) else { return nil }
+    let blockTokenCount = space.layout.blockTokenCount
+    let block = BlockDescriptor(
+      space: key.space, parent: index == 0 ? space.root : blocks[index - 1],
+      tokens: Array(tokens[index * blockTokenCount..<min((index + 1) * blockTokenCount, tokens.count)]))
+    return block.key == key ? block : nil
   }
 }
 
