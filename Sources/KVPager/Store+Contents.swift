@@ -89,7 +89,8 @@ extension Store {
       throw StoreError(
         .budgetTooSmall,
         "a RAM budget of \(configuration.memoryBudgetBytes) bytes does not hold one block of "
-          + "\(layout.blockTokenCount) tokens (\(layout.frameByteCount) bytes); raise the budget or take fewer tokens per block")
+          + "\(layout.blockTokenCount) tokens (\(layout.frameByteCount) bytes); "
+          + "raise the budget or take fewer tokens per block")
     }
   }
 }

@@ -72,8 +72,8 @@ extension Session {
 }
 
 extension SessionRecord {
-  /// What a block of the session was computed from: the pager asks where another process deleted a block that is in RAM here,
-  /// to write it again. Nil for a variant, whose extra keys the record does not hold.
+  /// What a block of the session was computed from: the pager asks where another process deleted a block that is in RAM
+  /// here, to write it again. Nil for a variant, whose extra keys the record does not hold.
   fileprivate func descriptor(of key: BlockKey, in space: CacheSpace) -> BlockDescriptor? {
     guard let index = blocks.firstIndex(of: key.hash) else { return nil }
     let blockTokenCount = space.layout.blockTokenCount
