@@ -78,6 +78,7 @@ let package = Package(
     tests("KVPagerCLITests", ["KVPagerCLI"]),
     tests("SimulationTests", ["KVSimulation"]),
     tests("CrashTests", ["KVPager", "KVSimulation"]),
+    tests("CompatibilityTests", ["KVPager", "KVSimulation"]),
     tests("TidyTests", []),
   ],
   swiftLanguageModes: [.v6]
