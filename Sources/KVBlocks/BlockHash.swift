@@ -1,7 +1,7 @@
 /// A block's identity: SHA-256 over canonical CBOR of [parent, tokens, extra] (vLLM's `sha256_cbor`, see
 /// ``ChainHash``).
 ///
-/// A value of its own, never interchangeable with a ``FrameIndex``. Because it is already a digest, its first word
+/// A value of its own, never interchangeable with a `FrameIndex`. Because it is already a digest, its first word
 /// serves hash tables directly.
 public struct BlockHash: Sendable {
   /// The digest's 32 bytes as four words in memory order, so that a hash is compared and copied in registers.

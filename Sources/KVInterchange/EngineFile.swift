@@ -11,7 +11,9 @@ public enum EngineFile {
   }
 
   /// Opens a file of any known format.
-  /// - Parameter tokens: one a row, for files that carry none.
+  /// - Parameters:
+  ///   - source: the file, or bytes in memory.
+  ///   - tokens: one a row, for files that carry none.
   /// - Throws: ``FormatError`` with the offset of what is malformed.
   public static func read(_ source: ByteSource, tokens: [Token]? = nil) throws(FormatError) -> any ImportedState {
     guard let headerByteCount = safetensorsHeaderByteCount(source) else {
@@ -52,6 +54,7 @@ public enum EngineFile {
   ///   - planes: the session's, in the order that the writer's `gather` means.
   ///   - checkpoint: the session's; empty for none.
   ///   - tokenCount: rows to write, from the first; nil for all.
+  ///   - format: what to write the session as.
   /// - Throws: `invalidArgument` with the reason, or `damaged` for an origin that fails its checksum.
   public static func writer(
     origin: [UInt8], tokens: [Token], planes: [PlaneLayout], checkpoint: [UInt8] = [], tokenCount: Int? = nil,

@@ -22,7 +22,7 @@ public protocol ImportedState: Sendable {
   var checkpointByteCount: Int { get }
   /// Whether a prefix of the rows is a state of its own. False where an export must be whole.
   var canBeCut: Bool { get }
-  /// Engine settings that change values, for ``ModelFingerprint``.
+  /// Engine settings that change values, for `ModelFingerprint`.
   var fingerprintSettings: [String: String] { get }
 
   /// Copies rows `rows` of plane `plane` (an index into ``planes``), token-major, `rows.count * rowByteCount` bytes.

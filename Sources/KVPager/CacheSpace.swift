@@ -53,7 +53,7 @@ public final class CacheSpace: Sendable {
     }
   }
 
-  /// Begins a session. It is in the store, and safe, from its first ``Session/commit()`` on.
+  /// Begins a session. It is in the store, and safe, from its first ``Session/commit()-5lufu`` on.
   /// - Throws: `alreadyExists` where the space has a session of that name.
   public func createSession(named name: String) throws(StoreError) -> Session {
     try store.checkWritable()

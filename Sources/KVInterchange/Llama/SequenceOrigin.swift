@@ -41,10 +41,13 @@ public struct SequenceOrigin: Hashable, Sendable {
   /// The origin of a session that came from no file: cells at positions from 0 on, of one sequence.
   ///
   /// - Parameters:
+  ///   - container: the kind of file.
   ///   - version: 2 to 4, what the reading llama.cpp demands.
   ///   - sequenceID: 0 to 4095.
   ///   - streamCount: the reading context's `n_seq_max`, or 1 where its cache is unified; the cells go to stream
   ///     `streamIndex`.
+  ///   - streamIndex: the stream of the cells, below `streamCount`.
+  ///   - isTransposed: values channel by channel, as a context without flash attention keeps them.
   ///   - rotation: needed for quantised planes in version 4; nil means none.
   ///   - architecture: needed for session files.
   public static func plain(
@@ -95,7 +98,7 @@ public struct SequenceOrigin: Hashable, Sendable {
     }
   }
 
-  /// Settings under which the rows were computed, for ``ModelFingerprint``.
+  /// Settings under which the rows were computed, for `ModelFingerprint`.
   public var fingerprintSettings: [String: String] {
     var settings = ["llama.version": "\(version)", "llama.v_trans": isTransposed ? "1" : "0"]
     if let rotation {

@@ -19,6 +19,7 @@ public struct SequenceState: ImportedState {
 
   /// Opens a state.
   /// - Parameters:
+  ///   - source: the file, or bytes in memory.
   ///   - tokens: the cells' tokens, for a blob, which carries none; ignored where the file has a token field.
   ///   - workingByteCount: bytes held at most for turning transposed values into rows.
   /// - Throws: ``FormatError``, naming the offset of the field at fault.

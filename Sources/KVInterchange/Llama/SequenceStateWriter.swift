@@ -13,6 +13,7 @@ public struct SequenceStateWriter: StateExport {
   ///   - tokens: all tokens of the session, one a row.
   ///   - planes: the session's, in the order that `gather`'s index means.
   ///   - checkpoint: the session's, where it has one.
+  ///   - options: what to write other than as imported.
   /// - Throws: `invalidArgument` with the reason where the state cannot be written so.
   public init(
     origin: SequenceOrigin, tokens: [Token], planes: [PlaneLayout], checkpoint: [UInt8] = [],

@@ -13,7 +13,9 @@ public struct SafetensorsState: ImportedState {
   private let offsets: [Int]
 
   /// Opens a file and checks its header and its layout.
-  /// - Parameter tokens: one a row, for a file without `token_ids`.
+  /// - Parameters:
+  ///   - source: the file, or bytes in memory.
+  ///   - tokens: one a row, for a file without `token_ids`.
   public static func read(_ source: ByteSource, tokens: [Token]? = nil) throws(FormatError) -> SafetensorsState {
     try SafetensorsState(source, givenTokens: tokens)
   }

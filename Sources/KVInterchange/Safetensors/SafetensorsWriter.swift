@@ -17,6 +17,7 @@ public struct SafetensorsWriter: StateExport {
   ///   - planes: the session's, in the order that `gather`'s index means.
   ///   - tokenCount: rows to write, from the first; nil for all.
   ///   - headCount: KV heads, so that shapes are [tokens, heads, head size]; nil for [tokens, elements of a row].
+  ///   - metadata: names and values for the header's `__metadata__`, where a header is made.
   public init(
     origin: [UInt8], tokens: [Token], planes: [PlaneLayout], tokenCount: Int? = nil, headCount: Int? = nil,
     metadata: [String: String] = [:]

@@ -17,7 +17,7 @@ extension Session {
   /// are
   /// shared `byIdentity` it is not called. RAM needed: one frame, however long the session.
   ///
-  /// - Throws: what `rows` throws, as it is, or a ``StoreError`` (`poolExhausted`, `budgetTooSmall`, `quotaFull`,
+  /// - Throws: what `rows` throws, as it is, or a `StoreError` (`poolExhausted`, `budgetTooSmall`, `quotaFull`,
   ///   `diskFull`, ...).
   ///   The session then holds the tokens of the stretches that were completed: ``tokenCount`` says how many.
   public func append(

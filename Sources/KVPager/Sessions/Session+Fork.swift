@@ -4,7 +4,7 @@ extension Session {
   /// Begins another session with this one's first `tokenCount` tokens (all by default). Full blocks are shared, none is
   /// copied;
   /// a cut inside a block copies the rows before it. Metadata, origin and, for a whole fork, the checkpoint come along.
-  /// The fork is in the store from its own ``commit()`` on.
+  /// The fork is in the store from its own ``commit()-5lufu`` on.
   /// - Throws: `alreadyExists`; `invalidArgument` for a cut where a checkpoint cannot be cut.
   public func fork(named name: String, tokenCount: Int? = nil) throws(StoreError) -> Session {
     let fork = try space.createSession(named: name)

@@ -1,7 +1,7 @@
 import KVTiering
 import Synchronization
 
-/// A sequence with a name: tokens, their blocks, a tail, metadata, an optional checkpoint. ``commit()`` makes it
+/// A sequence with a name: tokens, their blocks, a tail, metadata, an optional checkpoint. ``commit()-5lufu`` makes it
 /// survive a restart.
 ///
 /// Thread-safe: changes wait for each other, readers see the state between changes. A session is one process's to

@@ -1,0 +1,267 @@
+import Foundation
+import KVPager
+import KVSimulation
+import Testing
+
+/// The guides' code, compiled and run. What stands between `// <guide>` and `// </guide>` stands in that guide word for
+/// word.
+@Suite struct GuideTests {
+  /// Stands for an engine: rows follow from the tokens computed so far, and rows taken back can be held against them.
+  final class Engine {
+    let functions: RowFunction
+    var tokens: [Token] = []
+    var position = 0 { didSet { tokens.removeLast(max(0, tokens.count - position)) } }
+    var attended: Set<[Int]> = []
+    let recurrentState: [UInt8] = [1, 2, 3]
+    private var memories: [UnsafeMutableRawBufferPointer] = []
+
+    init(layout: BlockLayout) { functions = RowFunction(layout: layout) }
+    deinit { for memory in memories { memory.deallocate() } }
+
+    func compute(_ more: [Token]) {
+      tokens += more
+      position = tokens.count
+    }
+
+    func copyRows(ofPlane plane: Int, _ positions: Range<Int>, into memory: UnsafeMutableRawBufferPointer) {
+      functions.fill(memory, plane: plane, states: functions.states(of: tokens)[positions])
+    }
+
+    func memory(ofPlane plane: Int, rowCount: Int) -> UnsafeMutableRawBufferPointer {
+      let byteCount = rowCount * functions.layout.planes[plane].rowByteCount
+      memories.append(.allocate(byteCount: byteCount, alignment: 64))
+      return memories[memories.count - 1]
+    }
+
+    func attend(to rows: RawSpan, plane: Int, _ positions: Range<Int>) {
+      let states = functions.states(of: tokens)[positions]
+      if rows.withUnsafeBytes({ functions.matches($0, plane: plane, states: states) }) {
+        attended.insert([plane, positions.lowerBound])
+      }
+    }
+
+    /// Whether the memories last given out hold the rows of `tokens`, and forgets them.
+    func took(_ tokens: [Token]) -> Bool {
+      defer {
+        for memory in memories { memory.deallocate() }
+        memories = []
+      }
+      let states = functions.states(of: tokens)[...]
+      return memories.count == functions.layout.planes.count
+        && memories.enumerated().allSatisfy {
+          functions.matches(UnsafeRawBufferPointer($0.element), plane: $0.offset, states: states)
+        }
+    }
+  }
+
+  struct Model {
+    let layerCount = 2
+    let rowByteCount = 64
+    let weightsDigest = "sha256:0123"
+  }
+
+  struct PrefixShrank: Error {}
+
+  // <ResumeAChat>
+  func hand(_ rows: borrowing RowWriter, from engine: Engine, start: Int) {
+    let positions = start + rows.tokens.lowerBound..<start + rows.tokens.upperBound
+    for plane in rows.layout.planes.indices {
+      rows.withUnsafeRows(ofPlane: plane) { engine.copyRows(ofPlane: plane, positions, into: $0) }
+    }
+  }
+  // </ResumeAChat>
+
+  private func openSpace(_ path: String) throws -> CacheSpace {
+    let model = Model()
+    // <ResumeAChat>
+    let planes = [Plane.Kind.keys, .values].flatMap { kind in
+      (0..<model.layerCount).map { layer in
+        PlaneLayout(Plane(kind, layer: layer), elementType: .f16, rowByteCount: model.rowByteCount)
+      }
+    }
+    let layout = try BlockLayout(blockTokenCount: 64, planes: planes)
+    let fingerprint = ModelFingerprint(model: model.weightsDigest, settings: ["rope_scaling": "none"])
+
+    let store = try Store(at: path)
+    let space = try store.cacheSpace(for: fingerprint, layout: layout)
+    // </ResumeAChat>
+    return space
+  }
+
+  private func storeMonday(_ space: CacheSpace, _ engine: Engine, prompt: [Token]) throws {
+    // <ResumeAChat>
+    let chat = try space.createSession(named: "monday")
+    engine.compute(prompt)
+    try chat.append(prompt) { rows in hand(rows, from: engine, start: 0) }
+    chat.metadata["title"] = "Tools of the trade"
+    try chat.commit()
+    // </ResumeAChat>
+  }
+
+  @Test func `resuming a chat goes as its guide says`() throws {
+    let folder = TemporaryFolder()
+    let (prompt, turn, otherTurn) = (tokens(0..<150), tokens(500..<560), tokens(700..<710))
+    let first = try openSpace(folder.store)
+    try storeMonday(first, Engine(layout: first.layout), prompt: prompt)
+    try first.store.close()
+
+    let store = try openSpace(folder.store).store
+    let engine = Engine(layout: first.layout)
+    engine.tokens = prompt
+    // <ResumeAChat>
+    let chat = try store.session(named: "monday")
+    for plane in chat.space.layout.planes.indices {
+      try chat.gather(plane: plane, into: engine.memory(ofPlane: plane, rowCount: chat.tokenCount))
+    }
+    engine.position = chat.tokenCount
+    // </ResumeAChat>
+    #expect(engine.took(prompt))
+    #expect(chat.metadata["title"] == "Tools of the trade")
+    // <ResumeAChat>
+    let start = chat.tokenCount
+    engine.compute(turn)
+    try chat.append(turn) { rows in hand(rows, from: engine, start: start) }
+    try chat.commit()
+    // </ResumeAChat>
+    // <ResumeAChat>
+    let branch = try chat.fork(named: "monday, other answer", tokenCount: start)
+    engine.position = start
+    engine.compute(otherTurn)
+    try branch.append(otherTurn) { rows in hand(rows, from: engine, start: start) }
+    try branch.commit()
+    // </ResumeAChat>
+    #expect(chat.tokens == prompt + turn)
+    #expect(branch.tokens == prompt + otherTurn)
+    // <ResumeAChat>
+    chat.setCheckpoint(engine.recurrentState)
+    try chat.commit()
+    // </ResumeAChat>
+    #expect(try chat.checkpoint() == [1, 2, 3])
+
+    let deadline = Date(timeIntervalSince1970: 1_000_000_000)
+    // <ResumeAChat>
+    chat.expiresMicroseconds = UInt64(deadline.timeIntervalSince1970 * 1_000_000)
+    try chat.commit()
+    let report = try store.collectGarbage()
+    try store.deleteSession(named: "monday, other answer")
+    // </ResumeAChat>
+    #expect(report.expiredSessionCount == 1)
+    #expect(try store.sessions().isEmpty)
+  }
+
+  @Test func `two who change one session are told as the guide says`() throws {
+    let folder = TemporaryFolder()
+    let space = try openSpace(folder.store)
+    try storeMonday(space, Engine(layout: space.layout), prompt: tokens(0..<100))
+    let chat = try space.session(named: "monday")
+    try space.session(named: "monday").commit()
+    // <ResumeAChat>
+    do {
+      try chat.commit()
+    } catch {
+      guard error.code == .conflict else { throw error }
+      let mine = try chat.fork(named: "monday, second desk")
+      try mine.commit()
+    }
+    // </ResumeAChat>
+    #expect(try space.sessions().map(\.name) == ["monday", "monday, second desk"])
+  }
+
+  @Test func `sharing a prefix goes as its guide says`() throws {
+    let folder = TemporaryFolder()
+    let space = try openSpace(folder.store)
+    try storeMonday(space, Engine(layout: space.layout), prompt: tokens(0..<150))
+    let prompt = tokens(0..<140) + tokens(900..<980)
+    let engine = Engine(layout: space.layout)
+    engine.tokens = prompt
+    // <ShareAPrefix>
+    let known = try space.longestPrefix(of: Array(prompt.dropLast()))
+    // </ShareAPrefix>
+    #expect(known.tokenCount == 140)
+    // <ShareAPrefix>
+    for plane in space.layout.planes.indices {
+      let copied = try known.gather(plane: plane, into: engine.memory(ofPlane: plane, rowCount: known.tokenCount))
+      guard copied == known.tokenCount else { throw PrefixShrank() }
+    }
+    // </ShareAPrefix>
+    #expect(engine.took(tokens(0..<140)))
+    // <ShareAPrefix>
+    let lease = try known.lease()
+    for block in 0..<lease.blockCount {
+      let tokens = lease.tokenRange(ofBlock: block)
+      for plane in lease.layout.planes.indices {
+        lease.withPlane(plane, ofBlock: block) { rows in engine.attend(to: rows, plane: plane, tokens) }
+      }
+    }
+    // </ShareAPrefix>
+    #expect(engine.attended.count == 3 * space.layout.planes.count)
+    // <ShareAPrefix>
+    let chat = try space.createSession(named: "tuesday", startingWith: prompt, from: known)
+    let start = chat.tokenCount
+    engine.position = start
+    engine.compute(Array(prompt[start...]))
+    try chat.append(Array(prompt[start...])) { rows in hand(rows, from: engine, start: start) }
+    try chat.commit()
+    // </ShareAPrefix>
+    #expect(chat.tokens == prompt)
+    #expect(try space.store.statistics().disk.blockReferenceCount == 3 + 4)
+  }
+
+  @Test func `a configuration holds what the guides show`() throws {
+    let (log, folder) = (StoreConfiguration().logger, TemporaryFolder())
+    let path = folder.store
+    // <MemoryAndEviction>
+    var configuration = StoreConfiguration(memoryBudgetBytes: 4 << 30, diskQuotaBytes: 200 << 30)
+    configuration.loadThreadCount = 4
+    configuration.logger = log
+    let store = try Store(at: path, configuration: configuration)
+    // </MemoryAndEviction>
+    let statistics = try store.statistics()
+    #expect(statistics.memory.budgetBytes == 4 << 30)
+    #expect(statistics.disk.quotaBytes == 200 << 30)
+  }
+
+  @Test(arguments: ["ResumeAChat", "ShareAPrefix", "MemoryAndEviction"])
+  func `a guide shows the very code that is tested`(guide: String) throws {
+    let tested = try Repository.code(markedAs: guide, inFile: #filePath)
+    let text = try Repository.text("Sources/KVPager/KVPager.docc/\(guide).md")
+    #expect(!tested.isEmpty)
+    for code in tested { #expect(text.contains("```swift\n\(code)```"), "\(guide).md lacks:\n\(code)") }
+    #expect(text.split(separator: "```swift\n").count - 1 == tested.count)
+  }
+
+  @Test func `the documentation opens with the README's code`() throws {
+    let readme = try Repository.text("README.md")
+    let first = try #require(readme.split(separator: "```").dropFirst().first)
+    #expect(try Repository.text("Sources/KVPager/KVPager.docc/KVPager.md").contains("```\(first)```"))
+  }
+}
+
+private enum Repository {
+  static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
+
+  static func text(_ path: String) throws -> String {
+    try String(contentsOf: root.appending(path: path), encoding: .utf8)
+  }
+
+  /// The pieces of code between the marks of a guide, without their indentation.
+  static func code(markedAs guide: String, inFile path: String) throws -> [String] {
+    var pieces: [[Substring]] = []
+    var isInside = false
+    let text = try String(contentsOfFile: path, encoding: .utf8)
+    for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
+      switch line.drop(while: { $0 == " " }) {
+      case "// <\(guide)>":
+        isInside = true
+        pieces.append([])
+      case "// </\(guide)>": isInside = false
+      default: if isInside { pieces[pieces.count - 1].append(line) }
+      }
+    }
+    return pieces.map { piece in
+      let indentation = piece.first?.prefix { $0 == " " }.count ?? 0
+      return piece.map { $0.dropFirst(indentation) + "\n" }.joined()
+    }
+  }
+}
