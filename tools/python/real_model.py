@@ -45,6 +45,7 @@ class Store:
 
     def give_out(self, session, file, *options):
         self.run("export", file, "--session", session, *options)
+        require(file.exists(), f"the export of {session} ended well and wrote no file")
         return file
 
 
