@@ -1,4 +1,5 @@
 import Foundation
+import KVInterchange
 import KVPager
 import KVSimulation
 import Testing
@@ -6,59 +7,8 @@ import Testing
 /// The guides' code, compiled and run. What stands between `// <guide>` and `// </guide>` stands in that guide word for
 /// word.
 @Suite struct GuideTests {
-  /// Stands for an engine: rows follow from the tokens computed so far, and rows taken back can be held against them.
-  final class Engine {
-    let functions: RowFunction
-    var tokens: [Token] = []
-    var position = 0 { didSet { tokens.removeLast(max(0, tokens.count - position)) } }
-    var attended: Set<[Int]> = []
-    let recurrentState: [UInt8] = [1, 2, 3]
-    private var memories: [UnsafeMutableRawBufferPointer] = []
-
-    init(layout: BlockLayout) { functions = RowFunction(layout: layout) }
-    deinit { for memory in memories { memory.deallocate() } }
-
-    func compute(_ more: [Token]) {
-      tokens += more
-      position = tokens.count
-    }
-
-    func copyRows(ofPlane plane: Int, _ positions: Range<Int>, into memory: UnsafeMutableRawBufferPointer) {
-      functions.fill(memory, plane: plane, states: functions.states(of: tokens)[positions])
-    }
-
-    func memory(ofPlane plane: Int, rowCount: Int) -> UnsafeMutableRawBufferPointer {
-      let byteCount = rowCount * functions.layout.planes[plane].rowByteCount
-      memories.append(.allocate(byteCount: byteCount, alignment: 64))
-      return memories[memories.count - 1]
-    }
-
-    func attend(to rows: RawSpan, plane: Int, _ positions: Range<Int>) {
-      let states = functions.states(of: tokens)[positions]
-      if rows.withUnsafeBytes({ functions.matches($0, plane: plane, states: states) }) {
-        attended.insert([plane, positions.lowerBound])
-      }
-    }
-
-    /// Whether the memories last given out hold the rows of `tokens`, and forgets them.
-    func took(_ tokens: [Token]) -> Bool {
-      defer {
-        for memory in memories { memory.deallocate() }
-        memories = []
-      }
-      let states = functions.states(of: tokens)[...]
-      return memories.count == functions.layout.planes.count
-        && memories.enumerated().allSatisfy {
-          functions.matches(UnsafeRawBufferPointer($0.element), plane: $0.offset, states: states)
-        }
-    }
-  }
-
-  struct Model {
-    let layerCount = 2
-    let rowByteCount = 64
-    let weightsDigest = "sha256:0123"
-  }
+  typealias Engine = GuideEngine
+  typealias Model = GuideModel
 
   struct PrefixShrank: Error {}
 
@@ -221,47 +171,58 @@ import Testing
     #expect(statistics.disk.quotaBytes == 200 << 30)
   }
 
-  @Test(arguments: ["ResumeAChat", "ShareAPrefix", "MemoryAndEviction"])
-  func `a guide shows the very code that is tested`(guide: String) throws {
-    let tested = try Repository.code(markedAs: guide, inFile: #filePath)
-    let text = try Repository.text("Sources/KVPager/KVPager.docc/\(guide).md")
+  @Test func `a file goes into a session and out again as its guide says`() throws {
+    let folder = TemporaryFolder()
+    let store = try Store(at: folder.store)
+    let input = GuideText.root.appending(path: "data/samples/smollm2-135m_48tok_bf16_fa.v4.ggsq").path
+    // <KVInterchange>
+    let source = try ByteSource(path: input)
+    let state = try EngineFile.read(source)
+    let layout = try BlockLayout(blockTokenCount: 64, planes: state.planes)
+    let fingerprint = ModelFingerprint(model: "smollm2-135m", settings: state.fingerprintSettings)
+    let session = try store.cacheSpace(for: fingerprint, layout: layout).createSession(named: "monday")
+    try session.append(state.tokens, sharing: .byContent) { rows in
+      for plane in state.planes.indices {
+        try rows.withUnsafeRows(ofPlane: plane) { try state.copyRows(plane: plane, rows: rows.tokens, into: $0) }
+      }
+    }
+    session.origin = state.origin
+    if state.checkpointByteCount > 0 { session.setCheckpoint(try state.readCheckpoint()) }
+    try session.commit()
+    // </KVInterchange>
+    let output = folder.path + "/log"
+    // <KVInterchange>
+    let export = try EngineFile.writer(
+      origin: session.origin, tokens: session.tokens, planes: session.space.layout.planes,
+      checkpoint: try session.checkpoint() ?? [])
+    let file = try ExportFile(path: output)
+    try export.write(
+      to: file,
+      gather: { (plane, rows, memory) throws(StoreError) in
+        try session.gather(plane: plane, tokens: rows, into: memory)
+      })
+    try file.finish()
+    // </KVInterchange>
+    #expect(FileManager.default.contentsEqual(atPath: input, andPath: output))
+  }
+
+  @Test(arguments: [
+    "KVPager.docc/ResumeAChat", "KVPager.docc/ShareAPrefix", "KVPager.docc/MemoryAndEviction",
+    "KVInterchange.docc/KVInterchange",
+  ])
+  func `a guide shows the very code that is tested`(path: String) throws {
+    let guide = try #require(path.split(separator: "/").last.map(String.init))
+    let tested = try GuideText.code(markedAs: guide, inFile: #filePath)
+    let module = try #require(path.split(separator: ".").first)
+    let text = try GuideText.text("Sources/\(module)/\(path).md")
     #expect(!tested.isEmpty)
     for code in tested { #expect(text.contains("```swift\n\(code)```"), "\(guide).md lacks:\n\(code)") }
     #expect(text.split(separator: "```swift\n").count - 1 == tested.count)
   }
 
   @Test func `the documentation opens with the README's code`() throws {
-    let readme = try Repository.text("README.md")
+    let readme = try GuideText.text("README.md")
     let first = try #require(readme.split(separator: "```").dropFirst().first)
-    #expect(try Repository.text("Sources/KVPager/KVPager.docc/KVPager.md").contains("```\(first)```"))
-  }
-}
-
-private enum Repository {
-  static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent()
-
-  static func text(_ path: String) throws -> String {
-    try String(contentsOf: root.appending(path: path), encoding: .utf8)
-  }
-
-  /// The pieces of code between the marks of a guide, without their indentation.
-  static func code(markedAs guide: String, inFile path: String) throws -> [String] {
-    var pieces: [[Substring]] = []
-    var isInside = false
-    let text = try String(contentsOfFile: path, encoding: .utf8)
-    for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
-      switch line.drop(while: { $0 == " " }) {
-      case "// <\(guide)>":
-        isInside = true
-        pieces.append([])
-      case "// </\(guide)>": isInside = false
-      default: if isInside { pieces[pieces.count - 1].append(line) }
-      }
-    }
-    return pieces.map { piece in
-      let indentation = piece.first?.prefix { $0 == " " }.count ?? 0
-      return piece.map { $0.dropFirst(indentation) + "\n" }.joined()
-    }
+    #expect(try GuideText.text("Sources/KVPager/KVPager.docc/KVPager.md").contains("```\(first)```"))
   }
 }
