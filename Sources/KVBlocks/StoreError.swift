@@ -15,7 +15,7 @@ public struct StoreError: Error, Sendable, Hashable {
     case budgetTooSmall
     /// More blocks are pinned at one time than the pool has frames.
     case poolExhausted
-    /// Sessions fill the disk quota.
+    /// What sessions hold, and what is to be stored, does not fit the disk quota.
     case quotaFull
     /// The disk is full.
     case diskFull
@@ -29,7 +29,7 @@ public struct StoreError: Error, Sendable, Hashable {
     case versionTooNew
     /// A machine of the other byte order wrote the store.
     case foreignByteOrder
-    /// The file is damaged: `kvpager verify` says where, `kvpager salvage` saves what is whole.
+    /// The file is damaged: `kvpager verify` says where; what still reads can be exported, or a copy brought back.
     case damaged
     /// The path holds something, but no kvpager store.
     case notAStore

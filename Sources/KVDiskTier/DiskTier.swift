@@ -118,7 +118,7 @@ extension StoreError {
     case .invalid:
       self.init(
         .damaged,
-        "\(path) holds no sound LMDB file: `kvpager verify` lists the damage, `kvpager salvage` saves what is whole",
+        "\(path) holds no sound LMDB file: `kvpager verify` lists the damage; bring the store back from a copy",
         cause: error.description)
     case .noMemory:
       self.init(

@@ -7,7 +7,7 @@ extension StoreError: LMDBErrorConvertible {
     let cause = error.description
     switch error {
     case .mapFull:
-      self.init(.mapFull, "the store has outgrown its map: open it with a larger one, or lower the quota", cause: cause)
+      self.init(.mapFull, "the store fills its map: open it with a larger one, give the process more address space, or lower the quota", cause: cause)
     case .noSpace, .quotaExceeded, .fileTooLarge:
       self = .diskFull(cause: cause)
     case .accessDenied, .notPermitted:
@@ -19,7 +19,7 @@ extension StoreError: LMDBErrorConvertible {
     case .corrupted, .pageNotFound, .invalid, .notFound, .incompatible:
       self.init(
         .damaged,
-        "the store's tables are damaged: `kvpager verify` lists the damage, `kvpager salvage` saves what is whole",
+        "the store's tables are damaged: `kvpager verify` lists the damage; bring the store back from a copy",
         cause: cause)
     case .versionMismatch:
       self.init(
@@ -48,7 +48,7 @@ extension StoreError: LMDBErrorConvertible {
 
   static func diskFull(cause: String?) -> StoreError {
     StoreError(
-      .diskFull, "the disk is full: free space or lower the quota, then try again; nothing committed is lost",
+      .diskFull, "the disk is full: free space, or delete sessions that are not needed, then try again; nothing committed is lost",
       cause: cause)
   }
 

@@ -17,7 +17,7 @@ struct Tables: Sendable {
       let table: Table?
       do { table = try transaction.openTable(name, order: order) } catch { throw StoreError(error) }
       guard let table else {
-        throw StoreError(.damaged, "the store lacks its table \"\(name)\": `kvpager salvage` saves what is whole")
+        throw StoreError(.damaged, "the store lacks its table \"\(name)\": bring the store back from a copy")
       }
       return table
     }

@@ -17,7 +17,7 @@ public enum EngineFile {
   /// - Throws: ``FormatError`` with the offset of what is malformed.
   public static func read(_ source: ByteSource, tokens: [Token]? = nil) throws(FormatError) -> any ImportedState {
     guard let headerByteCount = safetensorsHeaderByteCount(source) else {
-      return try SequenceState.read(source, tokens: tokens)
+      return try readState(source, tokens: tokens)
     }
     do throws(FormatError) {
       return try SafetensorsState.read(source, tokens: tokens)
@@ -31,14 +31,29 @@ public enum EngineFile {
     }
   }
 
+  /// A llama.cpp state. Old memory blobs begin with no magic number, so that any file might be one: then the refusal
+  /// says first that nothing else was recognised.
+  private static func readState(_ source: ByteSource, tokens: [Token]?) throws(FormatError) -> SequenceState {
+    do throws(FormatError) {
+      return try SequenceState.read(source, tokens: tokens)
+    } catch {
+      guard source.byteCount > 0, !beginsWithMagic(source) else { throw error }
+      throw FormatError(
+        "no llama.cpp state and no safetensors file is recognised; read as a memory blob, \(error.message)",
+        offset: error.offset)
+    }
+  }
+
+  private static func beginsWithMagic(_ source: ByteSource) -> Bool {
+    guard let magic = try? ByteReader(source).u32("") else { return false }
+    return [StateContainer.sequenceMagic, StateContainer.sessionMagic, StateContainer.blobMagic].contains(magic)
+  }
+
   /// A safetensors file has "{" after its length; there a llama.cpp state has a count, a token or a position.
   private static func safetensorsHeaderByteCount(_ source: ByteSource) -> Int? {
+    guard !beginsWithMagic(source) else { return nil }
     let reader = ByteReader(source)
     do throws(FormatError) {
-      let magic = try reader.u32("")
-      let states = [StateContainer.sequenceMagic, StateContainer.sessionMagic, StateContainer.blobMagic]
-      if states.contains(magic) { return nil }
-      reader.seek(to: 0)
       let length = try reader.u64("")
       let first = try reader.bytes(1, "")
       return length <= UInt64(SafetensorsHeader.byteCountLimit) && first == [UInt8(ascii: "{")] ? Int(length) : nil

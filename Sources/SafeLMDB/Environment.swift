@@ -67,7 +67,12 @@ package final class Environment: @unchecked Sendable {  // because: an MDB_env i
     try check(mdb_env_create(&pointer))
     guard let pointer else { throw .noMemory }
     do throws(LMDBError) {
-      try check(mdb_env_set_mapsize(pointer, options.mapByteCount))
+      var status = stat()
+      let fileByteCount = stat(path + "/data.mdb", &status) == 0 ? Int(status.st_size) : 0
+      guard let mapByteCount = AddressSpace.mapByteCount(wanted: options.mapByteCount, least: fileByteCount) else {
+        throw .noMemory
+      }
+      try check(mdb_env_set_mapsize(pointer, mapByteCount))
       try check(mdb_env_set_maxdbs(pointer, UInt32(options.tableLimit)))
       try check(mdb_env_set_maxreaders(pointer, UInt32(options.readerLimit)))
       var flags = UInt32(MDB_NOTLS) | UInt32(MDB_NORDAHEAD)
@@ -165,7 +170,7 @@ package final class Environment: @unchecked Sendable {  // because: an MDB_env i
       switch code {
       case MDB_MAP_RESIZED:
         let adopted = gate.whileNoneIsLive {
-          isOpen.load(ordering: .relaxed) ? mdb_env_set_mapsize(environment, 0) : LMDBError.closed.code
+          isOpen.load(ordering: .relaxed) ? adoptGrowth() : LMDBError.closed.code
         }
         if adopted != MDB_SUCCESS { throw E(LMDBError(code: adopted)) }
       case MDB_READERS_FULL where !hasCleared:
@@ -175,6 +180,22 @@ package final class Environment: @unchecked Sendable {  // because: an MDB_env i
         throw E(LMDBError(code: code))
       }
     }
+  }
+
+  /// Maps the file anew. LMDB gives the old map up first and is left without any where the new one does not fit: so
+  /// that is known before.
+  private func adoptGrowth() -> Int32 {
+    // 0 is the largest map that a process had on the file, which need not fit this one.
+    if AddressSpace.fits(options.mapByteCount) { return mdb_env_set_mapsize(environment, 0) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { return errno }
+    let wanted = AddressSpace.mapByteCount(wanted: options.mapByteCount, least: Int(status.st_size))
+    return wanted.map { mdb_env_set_mapsize(environment, $0) } ?? LMDBError.noMemory.code
+  }
+
+  private var descriptor: Int32 {
+    var descriptor: Int32 = -1
+    return mdb_env_get_fd(environment, &descriptor) == MDB_SUCCESS ? descriptor : -1
   }
 
   private func beginReading() -> (code: Int32, pointer: OpaquePointer?) {

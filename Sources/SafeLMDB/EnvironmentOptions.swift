@@ -8,7 +8,8 @@ package struct EnvironmentOptions: Hashable, Sendable {
     case lastCommitAtRisk
   }
 
-  /// Address space set aside for the file: the most it can grow to. Costs nothing until it is used.
+  /// Address space set aside for the file: the most it can grow to. Costs nothing until it is used. A process with less
+  /// address space gets a smaller map.
   package var mapByteCount: Int
   package var isReadOnly: Bool
   package var durability: Durability

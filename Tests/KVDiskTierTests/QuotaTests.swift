@@ -129,4 +129,43 @@ struct QuotaTests {
     #expect(try store.store(store.chain(tokens(0..<16, offset: 5000))).writes == [.stored])
     #expect(try store.tier.audit(deep: true) == [])
   }
+
+  @Test func `blocks of no session give way where the map is full`() throws {
+    let store = try TestStore(
+      options: DiskTierOptions(mapSizeBytes: 2 << 20), layout: TestStore.layout(blockTokenCount: 16, rowByteCount: 1024)
+    )
+    let kept = tokens(0..<64)
+    try store.store(store.chain(kept))
+    _ = try store.commit(store.put("kept", kept))
+    var deletedCount = 0
+    for round in 1...10 {
+      deletedCount += try store.store(
+        store.chain(tokens(0..<128, offset: 1000 * round)), base: UInt64(round * 1000)
+      ).deletedBlockCount
+    }
+    #expect(deletedCount > 40)
+    for block in store.chain(kept) { #expect(try store.isWhole(block)) }
+    for block in store.chain(tokens(0..<128, offset: 10_000)) { #expect(try store.isWhole(block)) }
+    // A session's blocks never do.
+    var names = 0
+    let error = #expect(throws: StoreError.self) {
+      for round in 20..<40 {
+        let tokens = tokens(0..<128, offset: 1000 * round)
+        let writes = try store.chain(tokens).map { try store.write($0) }
+        _ = try store.tier.commit(
+          ColdBatch(writes: writes, operations: [store.put("\(round)", tokens)]), isProtected: { _ in false })
+        names += 1
+      }
+    }
+    #expect(error?.code == .mapFull)
+    #expect(names > 0)
+    for block in store.chain(tokens(0..<128, offset: 20_000)) + store.chain(kept) {
+      #expect(try store.isWhole(block))
+    }
+    #expect(try store.tier.audit(deep: true) == [])
+    // What a deleted session leaves makes room at once.
+    #expect(try store.commit(.delete(space: store.space.id, name: "20")) == [.done(revision: 0)])
+    #expect(try store.store(store.chain(tokens(0..<112, offset: 50_000))).deletedBlockCount > 0)
+    #expect(try store.tier.audit(deep: true) == [])
+  }
 }

@@ -61,11 +61,41 @@ struct ExportFileTests {
       do {
         let file = try ExportFile(path: directory + "/state")
         try [UInt8](repeating: 1, count: 100).withUnsafeBytes { try file.write($0) }
-        #expect(count(in: directory) == 1)
+        #expect(!exists(file.path))
       }
       #expect(count(in: directory) == 0)
     }
   }
+
+  @Test func `a file takes the place of another in one step`() throws {
+    try withDirectory { directory in
+      let path = directory + "/state"
+      defer { unlink(path) }
+      for byte in [UInt8(1), 2] {
+        let file = try ExportFile(path: path)
+        try [UInt8](repeating: byte, count: 100).withUnsafeBytes { try file.write($0) }
+        try file.finish()
+        #expect(try ByteSource(path: path).everything() == [UInt8](repeating: byte, count: 100))
+        #expect(count(in: directory) == 1)
+      }
+    }
+  }
+
+  #if os(Linux)
+    @Test func `an export that is killed leaves nothing behind`() async throws {
+      var template = Array("/tmp/kvpager-export-XXXXXX".utf8CString)
+      let isMade = template.withUnsafeMutableBufferPointer { $0.baseAddress.map { mkdtemp($0) != nil } ?? false }
+      try #require(isMade)
+      let directory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+      defer { rmdir(directory) }
+      await #expect(processExitsWith: .signal(SIGKILL)) { [directory = directory as String] in
+        let file = try ExportFile(path: directory + "/state")
+        try [UInt8](repeating: 1, count: 100).withUnsafeBytes { try file.write($0) }
+        kill(getpid(), SIGKILL)
+      }
+      #expect(count(in: directory) == 0)
+    }
+  #endif
 
   @Test func `an error of the caller's ends the export and comes out as it is`() throws {
     let state = try EngineFile.read(try Samples.source(Samples.transposed))

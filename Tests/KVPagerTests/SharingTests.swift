@@ -58,4 +58,52 @@ private func sample() throws -> SequenceState {
     #expect(try store.audit().isEmpty)
     try store.close()
   }
+
+  /// The rows of a session's first tokens, plane after plane.
+  private func rows(of session: Session, _ count: Int) throws -> [[UInt8]] {
+    let layout = session.space.layout
+    return try layout.planes.indices.map { plane in
+      var bytes = [UInt8](repeating: 0, count: layout.planes[plane].rowByteCount * count)
+      try bytes.withUnsafeMutableBytes { try session.gather(plane: plane, tokens: 0..<count, into: $0) }
+      return bytes
+    }
+  }
+
+  @Test(arguments: [40, 64, 100]) func `a tail of equal tokens and other rows stays what it is`(count: Int) throws {
+    let planes = (0..<2).map { PlaneLayout(Plane($0 == 0 ? .keys : .values, layer: 0), elementType: .f16, rowByteCount: 64) }
+    let layout = try BlockLayout(blockTokenCount: 64, planes: planes)
+    let folder = TemporaryFolder()
+    let store = try Store(at: folder.store)
+    let space = try store.cacheSpace(for: ModelFingerprint(model: "m"), layout: layout)
+    func importRows(_ name: String, _ byte: UInt8, _ count: Int) throws -> Session {
+      let session = try space.createSession(named: name)
+      try session.append(tokens(0..<count), sharing: .byContent) { writer in
+        for plane in planes.indices {
+          try writer.withUnsafeRows(ofPlane: plane) { $0.initializeMemory(as: UInt8.self, repeating: byte) }
+        }
+      }
+      try session.commit()
+      return session
+    }
+    let lengths = [count, count - 1, count - 30]
+    for length in lengths { _ = try importRows("first \(length)", 1, length) }
+    let other = try importRows("other", 2, count)
+    #expect(try rows(of: other, count) == [[UInt8]](repeating: [UInt8](repeating: 2, count: 64 * count), count: 2))
+    for length in lengths {
+      let fork = try other.fork(named: "fork \(length)", tokenCount: length)
+      try fork.commit()
+      let whole = try rows(of: other, length)
+      #expect(try rows(of: fork, length) == whole)
+      let forkOfFork = try fork.fork(named: "fork of \(length)", tokenCount: length - 2)
+      try forkOfFork.truncate(to: length - 5)
+      try forkOfFork.commit()
+      #expect(try rows(of: forkOfFork, length - 5).flatMap { $0 }.allSatisfy { $0 == 2 })
+    }
+    // Equal rows are shared all the same.
+    let before = try store.statistics().disk.uniqueBlockCount
+    _ = try importRows("again", 2, count)
+    #expect(try store.statistics().disk.uniqueBlockCount == before)
+    #expect(try store.audit().isEmpty)
+    try store.close()
+  }
 }

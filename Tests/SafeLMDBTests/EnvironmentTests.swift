@@ -128,12 +128,33 @@ struct EnvironmentTests {
     await #expect(processExitsWith: .success) { [path = path as String] in
       var limit = rlimit(rlim_cur: 64, rlim_max: 64)
       setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-      let tooLarge = EnvironmentOptions(mapByteCount: 1 << 60)
-      for _ in 0..<200 {
-        #expect(throws: LMDBError.self) { try Environment(path: path + "/none") }
-        #expect(throws: LMDBError.noMemory) { try Environment(path: path, options: tooLarge) }
-      }
+      for _ in 0..<200 { #expect(throws: LMDBError.self) { try Environment(path: path + "/none") } }
+      // Zeros are no LMDB file.
+      let file = open(path + "/data.mdb", O_CREAT | O_RDWR | O_CLOEXEC, 0o644)
+      ftruncate(file, 1 << 16)
+      for _ in 0..<200 { #expect(throws: LMDBError.invalid) { try Environment(path: path) } }
+      ftruncate(file, 0)
+      close(file)
       _ = try Environment(path: path)
+    }
+  }
+
+  @Test func `a map larger than the address space becomes one that fits`() async throws {
+    let path = directory.path
+    await #expect(processExitsWith: .success) { [path = path as String] in
+      // No processor has so much; a limit works alike, at a size that the tests themselves do not need.
+      for (wanted, limit) in [(1 << 60, 1 << 62), (1 << 40, 1 << 36)] {
+        var room = rlimit(rlim_cur: rlim_t(limit), rlim_max: rlim_t(1 << 62))
+        getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &room)
+        room.rlim_cur = min(rlim_t(limit), room.rlim_max)
+        setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &room)
+        let environment = try Environment(path: path, options: EnvironmentOptions(mapByteCount: wanted))
+        let mapByteCount = try environment.info().mapByteCount
+        #expect(mapByteCount < limit / 2)
+        #expect(mapByteCount >= 1 << 30)
+        try environment.put("key", "value", in: try environment.table())
+        environment.close()
+      }
     }
   }
 

@@ -30,6 +30,27 @@ extension DiskTier {
     let operations = try prepare(batch.operations)
     defer { for operation in operations { operation.checkpoint.map { codecs.release($0.frame) } } }
     environment.clearStaleReaders()
+    do throws(StoreError) {
+      return try commit(batch, operations, isProtected)
+    } catch {
+      guard error.code == .diskFull || error.code == .mapFull else { throw error }
+      var wantedByteCount = 0
+      for write in batch.writes { wantedByteCount += ExtentFormat.storedByteCount(of: write.frame.bytes.count) }
+      for operation in operations { wantedByteCount += operation.checkpoint.map { $0.frame.count } ?? 0 }
+      let wantedPageCount = wantedByteCount / ExtentFormat.pageByteCount
+      // Whatever hinders this, the error that counts is the first.
+      guard let deleted = try? makeRoom(pageCount: wantedPageCount, isProtected: isProtected), deleted > 0 else {
+        throw error
+      }
+      var commit = try commit(batch, operations, isProtected)
+      commit.deletedBlockCount += deleted
+      return commit
+    }
+  }
+
+  private func commit(
+    _ batch: ColdBatch, _ operations: [PreparedOperation], _ isProtected: (BlockKey) -> Bool
+  ) throws(StoreError) -> ColdCommit {
     var putPageCount = 0
     do throws(StoreError) {
       let commit = try environment.write { (transaction: inout WriteTransaction) throws(StoreError) in
@@ -113,8 +134,9 @@ extension DiskTier {
     guard usedPageCount > quotaPageCount, putPageCount > 0 else { return keeper.deletedBlockCount }
     throw StoreError(
       .quotaFull,
-      "sessions fill the quota of \(quotaBytes) bytes (\(usedPageCount * environment.pageByteCount) would be in use): "
-        + "delete sessions that are not needed, let them expire, or raise the quota")
+      "the quota of \(quotaBytes) bytes has no room: with what sessions hold and this would add "
+        + "\(usedPageCount * environment.pageByteCount) bytes would be in use; raise the quota, "
+        + "or delete sessions that are not needed")
   }
 
   /// LMDB reports a full disk as an input/output error: the file system is asked.

@@ -117,6 +117,6 @@ extension StoreError {
   static func damagedRecord(_ kind: StaticString, _ what: String) -> StoreError {
     StoreError(
       .damaged,
-      "a \(kind) record is damaged: \(what); `kvpager verify` lists all damage, `kvpager salvage` saves the rest")
+      "a \(kind) record is damaged: \(what); `kvpager verify` lists all damage, whole sessions can be exported")
   }
 }

@@ -40,7 +40,7 @@ package enum LMDBFileGuard {
     }
     return StoreError(
       .damaged,
-      "\(path) is damaged: \(finding); `kvpager verify` says more, `kvpager salvage` saves what is whole")
+      "\(path) is damaged: \(finding); `kvpager verify` says more; bring the store back from a copy")
   }
 
   private static func inspect(

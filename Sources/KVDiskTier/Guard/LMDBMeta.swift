@@ -111,11 +111,11 @@ struct LMDBMetaPages: Hashable, Sendable {
     }
     return StoreError(
       .notAStore,
-      "\(file.path) does not begin with LMDB's meta pages; if it was a store, `kvpager salvage` saves what is whole")
+      "\(file.path) does not begin with LMDB's meta pages; if it was a store, bring it back from a copy")
   }
 
   static func damaged(_ file: LMDBDataFile, _ what: String) -> StoreError {
     StoreError(
-      .damaged, "\(file.path) is damaged: \(what); `kvpager verify` says more, `kvpager salvage` saves what is whole")
+      .damaged, "\(file.path) is damaged: \(what); `kvpager verify` says more; bring the store back from a copy")
   }
 }

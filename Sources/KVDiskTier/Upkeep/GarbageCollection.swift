@@ -26,25 +26,34 @@ extension DiskTier {
     guard !options.isReadOnly else { throw .readOnlyStore }
     var report = GarbageReport()
     environment.clearStaleReaders()
-    let usedBefore = try usedByteCount()
-    report.expiredSessionCount = try deleteExpiredSessions(nowMicroseconds)
-    report.orphanedBlockCount = try deleteOrphanedBlocks(isProtected)
-    report.orphanedExtentCount = try deleteOrphanedExtents()
-    report.deletedBlockCount = try shrinkToQuota(isProtected)
-    report.freedBytes = usedBefore - (try usedByteCount())
+    var freedPageCount = 0
+    report.expiredSessionCount = try deleteExpiredSessions(nowMicroseconds, &freedPageCount)
+    report.orphanedBlockCount = try deleteOrphanedBlocks(isProtected, &freedPageCount)
+    report.orphanedExtentCount = try deleteOrphanedExtents(&freedPageCount)
+    report.deletedBlockCount = try shrinkToQuota(isProtected, &freedPageCount)
+    // Unreferenced blocks take a page of the recency table with them.
+    report.freedBytes = max(freedPageCount, 0) * environment.pageByteCount
+    if freedPageCount > 0 { try settle() }
     return report
   }
 
-  private func usedByteCount() throws(StoreError) -> Int {
-    try environment.read { (transaction) throws(StoreError) in
-      try tables.usedPageCount(transaction) * environment.pageByteCount
+  /// A write transaction whose freed pages are counted in it: between two of ours other processes may write.
+  private func freeing<R>(
+    _ pageCount: inout Int, _ body: (inout WriteTransaction) throws(StoreError) -> R
+  ) throws(StoreError) -> R {
+    let (result, freed) = try environment.write { (transaction: inout WriteTransaction) throws(StoreError) in
+      let before = try tables.usedPageCount(transaction)
+      let result = try body(&transaction)
+      return (result, before - (try tables.usedPageCount(transaction)))
     }
+    pageCount += freed
+    return result
   }
 
-  private func deleteExpiredSessions(_ now: UInt64) throws(StoreError) -> Int {
+  private func deleteExpiredSessions(_ now: UInt64, _ freedPageCount: inout Int) throws(StoreError) -> Int {
     let expired = try sessionSummaries().contains { $0.isExpired(at: now) }
     guard expired else { return 0 }
-    return try environment.write { (transaction: inout WriteTransaction) throws(StoreError) in
+    return try freeing(&freedPageCount) { (transaction: inout WriteTransaction) throws(StoreError) in
       var run = try CommitRun(tables: tables, nowMicroseconds: now, transaction)
       var count = 0
       for (summary, _) in try tables.allSessions(transaction) where summary.isExpired(at: now) {
@@ -55,11 +64,13 @@ extension DiskTier {
     }
   }
 
-  private func shrinkToQuota(_ isProtected: (BlockKey) -> Bool) throws(StoreError) -> Int {
+  private func shrinkToQuota(
+    _ isProtected: (BlockKey) -> Bool, _ freedPageCount: inout Int
+  ) throws(StoreError) -> Int {
     guard let quotaBytes = options.quotaBytes else { return 0 }
     var count = 0
     while true {
-      let deleted = try environment.write { (transaction: inout WriteTransaction) throws(StoreError) in
+      let deleted = try freeing(&freedPageCount) { (transaction: inout WriteTransaction) throws(StoreError) in
         var keeper = QuotaKeeper(
           tables: tables, targetPageCount: quotaBytes / environment.pageByteCount,
           deletionLimit: Self.garbageBatchCount)
@@ -72,12 +83,14 @@ extension DiskTier {
   }
 
   /// Blocks whose parent is gone can never be reached: only damage makes them.
-  private func deleteOrphanedBlocks(_ isProtected: (BlockKey) -> Bool) throws(StoreError) -> Int {
+  private func deleteOrphanedBlocks(
+    _ isProtected: (BlockKey) -> Bool, _ freedPageCount: inout Int
+  ) throws(StoreError) -> Int {
     let orphans = try environment.read { (transaction) throws(StoreError) in
       try tables.orphanedBlocks(transaction)
     }
     guard !orphans.isEmpty else { return 0 }
-    return try environment.write { (transaction: inout WriteTransaction) throws(StoreError) in
+    return try freeing(&freedPageCount) { (transaction: inout WriteTransaction) throws(StoreError) in
       var keeper = QuotaKeeper(tables: tables, targetPageCount: 0)
       for key in try tables.orphanedBlocks(transaction) {
         try keeper.delete(key, lastUse: 0, &transaction, isProtected)
@@ -88,14 +101,14 @@ extension DiskTier {
 
   /// Extents of frames that nothing refers to. A frame id is never given twice, so what a snapshot shows as orphaned
   /// stays so.
-  private func deleteOrphanedExtents() throws(StoreError) -> Int {
+  private func deleteOrphanedExtents(_ freedPageCount: inout Int) throws(StoreError) -> Int {
     let orphans = try environment.read { (transaction) throws(StoreError) in
       try tables.orphanedExtents(transaction)
     }
     var start = 0
     while start < orphans.count {
       let batch = orphans[start..<min(start + Self.garbageBatchCount, orphans.count)]
-      try environment.write { (transaction: inout WriteTransaction) throws(StoreError) in
+      try freeing(&freedPageCount) { (transaction: inout WriteTransaction) throws(StoreError) in
         for extent in batch {
           let key = Keys.extent(frame: extent.frame, piece: extent.piece)
           try transaction.remove(key.span.bytes, in: tables.extents)

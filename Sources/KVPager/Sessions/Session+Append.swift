@@ -33,14 +33,14 @@ extension Session {
           continue
         }
         do {
-          done += try fill(tokens, from: done, rows: rows)
+          done += try fill(tokens, from: done, sharing: sharing, rows: rows)
         } catch let error as StoreError {
           throw error
         } catch {
           caught = error
           return
         }
-        if state.withLock({ $0.tokens.count % layout.blockTokenCount == 0 }) { try sealOpenTail(sharing: sharing) }
+        if state.withLock({ $0.tokens.count % layout.blockTokenCount == 0 }) { try sealOpenTail() }
       }
     }
     if let caught { throw caught }
@@ -74,7 +74,7 @@ extension Session {
 
   /// Fills rows of the open tail up to the block's end or the tokens', whichever comes first. Returns the tokens taken.
   private func fill(
-    _ tokens: [Token], from done: Int, rows: (borrowing RowWriter) throws -> Void
+    _ tokens: [Token], from done: Int, sharing: BlockSharing, rows: (borrowing RowWriter) throws -> Void
   ) throws -> Int {
     let frame = try takeOpenTail()
     let filled = state.withLock { $0.tokens.count % layout.blockTokenCount }
@@ -87,7 +87,10 @@ extension Session {
       if filled > 0 { putBack(frame) }
       throw error
     }
-    state.withLock { $0.tokens.append(contentsOf: tokens[done..<done + taken]) }
+    state.withLock { state in
+      state.tokens.append(contentsOf: tokens[done..<done + taken])
+      state.openSharing = sharing
+    }
     putBack(frame)
     return taken
   }

@@ -14,7 +14,7 @@ extension Session {
 
   private func commitLocked() throws(StoreError) {
     try space.store.checkWritable()
-    try sealOpenTail(sharing: .byIdentity)
+    try sealOpenTail()
     let (record, checkpoint, revision) = state.withLock { ($0.record(space: space.id), $0.checkpoint, $0.revision) }
     let started = ContinuousClock.now
     let committed = try pager.commit(

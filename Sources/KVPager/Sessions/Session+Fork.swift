@@ -9,7 +9,7 @@ extension Session {
   public func fork(named name: String, tokenCount: Int? = nil) throws(StoreError) -> Session {
     let fork = try space.createSession(named: name)
     try gate.enter { () throws(StoreError) in
-      try sealOpenTail(sharing: .byIdentity)
+      try sealOpenTail()
       let all = state.withLock { $0.tokens }
       let count = tokenCount ?? all.count
       guard (0...all.count).contains(count) else {
@@ -38,7 +38,7 @@ extension Session {
   public func truncate(to tokenCount: Int) throws(StoreError) {
     try gate.enter { () throws(StoreError) in
       try space.store.checkWritable()
-      try sealOpenTail(sharing: .byIdentity)
+      try sealOpenTail()
       let (tokens, hashes) = state.withLock { ($0.tokens, $0.table.hashes) }
       guard (0...tokens.count).contains(tokenCount) else {
         throw .invalidArgument("a cut after \(tokenCount) tokens of a session of \(tokens.count)")
@@ -79,6 +79,8 @@ extension Session {
       state.table = BlockTable(
         blockTokenCount: blockTokenCount, hashes: shared.map(\.hash), tokenCount: sealedTokenCount)
       state.open = tail.take()
+      // The rows stay the ones that they are, also where the store has others of the same tokens.
+      state.openSharing = .byContent
     }
   }
 }

@@ -77,6 +77,6 @@ extension Session {
   private func sealForReading() throws(StoreError) {
     try space.store.checkUsable()
     guard state.withLock({ $0.open != nil }) else { return }
-    try gate.enter { () throws(StoreError) in try sealOpenTail(sharing: .byIdentity) }
+    try gate.enter { () throws(StoreError) in try sealOpenTail() }
   }
 }

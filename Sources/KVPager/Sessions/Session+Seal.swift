@@ -2,10 +2,10 @@ import KVTiering
 
 extension Session {
   /// Gives the open tail its identity: a full block, or a short one at a commit. Does nothing where there is none.
-  func sealOpenTail(sharing: BlockSharing) throws(StoreError) {
+  func sealOpenTail() throws(StoreError) {
     guard let frame = state.withLock({ $0.open.take() }) else { return }
-    let (parent, tokens) = state.withLock {
-      ($0.table.hashes.last ?? space.root, Array($0.tokens[$0.table.tokenCount...]))
+    let (parent, tokens, sharing) = state.withLock {
+      ($0.table.hashes.last ?? space.root, Array($0.tokens[$0.table.tokenCount...]), $0.openSharing)
     }
     var block = BlockDescriptor(space: space.id, parent: parent, tokens: tokens)
     pager.protect([block.key])

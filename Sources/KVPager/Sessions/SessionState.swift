@@ -13,6 +13,8 @@ struct SessionState: ~Copyable, Sendable {
   var tokens: [Token] = []
   var table: BlockTable
   var open: OpenFrame?
+  /// How the open tail is to meet a stored block of its identity, whenever it is sealed.
+  var openSharing = BlockSharing.byIdentity
   var metadata: [String: String] = [:]
   var expiresMicroseconds: UInt64?
   var origin: [UInt8] = []

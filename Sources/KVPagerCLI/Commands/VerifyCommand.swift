@@ -40,6 +40,6 @@ struct VerifyCommand: ParsableCommand {
     }
     text += "The store does not open. Its bytes still hold \(Answer.count(raw.blocks.wholeCount, "whole block")) and "
     text += "\(Answer.count(raw.wholeSessionCount, "whole session")); "
-    return text + "keep the file as it is.\n"
+    return text + "keep the file as it is, and bring the store back from a copy.\n"
   }
 }

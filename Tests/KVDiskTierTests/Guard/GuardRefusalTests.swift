@@ -73,7 +73,7 @@ func refusal(_ path: String) -> StoreError.Code? {
     let path = try write(bytes)
     let error = #expect(throws: StoreError.self) { try LMDBFileGuard.check(path: path) }
     #expect(error?.message.contains("page \(page)") == true)
-    #expect(error?.message.contains("kvpager salvage") == true)
+    #expect(error?.message.contains("bring the store back from a copy") == true)
   }
 
   @Test func `a report goes on past the first finding`() throws {
