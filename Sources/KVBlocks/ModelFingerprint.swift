@@ -32,7 +32,7 @@ public struct ModelFingerprint: Hashable, Sendable {
     writer.text(model)
     writer.text(adapter)
     writer.array(count: settings.count)
-    for (name, value) in settings.sorted(by: { $0.key < $1.key }) {
+    for (name, value) in settings.inNameOrder {
       writer.array(count: 2)
       writer.text(name)
       writer.text(value)

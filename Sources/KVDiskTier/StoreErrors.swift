@@ -7,7 +7,10 @@ extension StoreError: LMDBErrorConvertible {
     let cause = error.description
     switch error {
     case .mapFull:
-      self.init(.mapFull, "the store fills its map: open it with a larger one, give the process more address space, or lower the quota", cause: cause)
+      self.init(
+        .mapFull,
+        "the store fills its map: open it with a larger one, give the process more address space, or lower the quota",
+        cause: cause)
     case .noSpace, .quotaExceeded, .fileTooLarge:
       self = .diskFull(cause: cause)
     case .accessDenied, .notPermitted:
@@ -48,7 +51,8 @@ extension StoreError: LMDBErrorConvertible {
 
   static func diskFull(cause: String?) -> StoreError {
     StoreError(
-      .diskFull, "the disk is full: free space, or delete sessions that are not needed, then try again; nothing committed is lost",
+      .diskFull,
+      "the disk is full: free space, or delete sessions that are not needed, then try again; nothing committed is lost",
       cause: cause)
   }
 

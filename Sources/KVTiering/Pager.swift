@@ -2,6 +2,14 @@
 import KVBlocks
 import KVMemoryTier
 
+#if canImport(Darwin)
+  import Darwin
+#elseif canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
 /// Decides which blocks lie in RAM: looks up, pins, loads, evicts and writes back, over one pool and one disk tier.
 ///
 /// Safe to call from any thread; every call may block, so none belongs on Swift's cooperative pool. After any
@@ -9,6 +17,7 @@ import KVMemoryTier
 package final class Pager: Sendable {
   let core: PagerCore
   private let writerThread = Lock<WorkerThread?>(nil)
+  private let processID = getpid()
 
   /// Starts the writer and the load threads. Where the system gives no thread, every call that needs one throws.
   package init(configuration: PagerConfiguration, cold: any ColdTier) {
@@ -23,6 +32,8 @@ package final class Pager: Sendable {
   }
 
   deinit {
+    // In a fork()ed child there are no threads to end, and nobody would answer.
+    guard getpid() == processID else { return }
     // A cache may forget: whoever wants the dirty blocks on disk, or an error, calls close().
     try? close()
   }

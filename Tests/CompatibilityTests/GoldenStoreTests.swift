@@ -16,7 +16,7 @@ import Testing
   private static let checkpoint = (0..<5000).map { UInt8(truncatingIfNeeded: $0 &* $0 >> 3) }
   private static let variantTokens = tokens(0..<16)
 
-  /// What a golden store holds: two sessions that share blocks, metadata, an expiry, a checkpoint, a variant, a second space.
+  /// Two sessions that share blocks, metadata, an expiry, a checkpoint, a variant, a second space.
   private static func fill(_ rig: Rig) throws {
     let store = try rig.open()
     let space = try rig.space(store)

@@ -19,7 +19,8 @@ struct DamagedStoreTests {
     var refused = false
     func run(_ arguments: [String]) throws -> CommandLineTool.Outcome {
       let outcome = try CommandLineTool.run(arguments + ["--store", folder.store], expecting: nil)
-      #expect((0...1).contains(outcome.status), "\(comment): \(arguments) ended with \(outcome.status): \(outcome.error)")
+      #expect(
+        (0...1).contains(outcome.status), "\(comment): \(arguments) ended with \(outcome.status): \(outcome.error)")
       // A finding is told on standard output, an error on standard error; nothing fails without a word.
       #expect(outcome.status == 0 || !outcome.error.isEmpty || !outcome.output.isEmpty, "\(comment): \(arguments)")
       refused = refused || outcome.status == 1

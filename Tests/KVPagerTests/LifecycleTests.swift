@@ -89,14 +89,18 @@ import Testing
       let fork = unsafeBitCast(symbol, to: (@convention(c) () -> Int32).self)
       let child = fork()
       if child == 0 {
+        var code: StoreError.Code?
         do {
-          _ = try store.sessions()
-          _exit(1)
-        } catch let error as StoreError {
-          _exit(error.code == .forked ? 0 : 2)
-        } catch {
-          _exit(3)
+          // The child's last references go here, and must not wait for threads that it does not have.
+          let (inherited, resumed) = (consume store, consume session)
+          do {
+            _ = try inherited.sessions()
+          } catch let error as StoreError {
+            code = error.code
+          } catch {}
+          _ = resumed.tokenCount
         }
+        _exit(code == .forked ? 0 : 2)
       }
       var status: Int32 = 0
       waitpid(child, &status, 0)

@@ -70,7 +70,9 @@ private func sample() throws -> SequenceState {
   }
 
   @Test(arguments: [40, 64, 100]) func `a tail of equal tokens and other rows stays what it is`(count: Int) throws {
-    let planes = (0..<2).map { PlaneLayout(Plane($0 == 0 ? .keys : .values, layer: 0), elementType: .f16, rowByteCount: 64) }
+    let planes = (0..<2).map {
+      PlaneLayout(Plane($0 == 0 ? .keys : .values, layer: 0), elementType: .f16, rowByteCount: 64)
+    }
     let layout = try BlockLayout(blockTokenCount: 64, planes: planes)
     let folder = TemporaryFolder()
     let store = try Store(at: folder.store)
@@ -79,7 +81,7 @@ private func sample() throws -> SequenceState {
       let session = try space.createSession(named: name)
       try session.append(tokens(0..<count), sharing: .byContent) { writer in
         for plane in planes.indices {
-          try writer.withUnsafeRows(ofPlane: plane) { $0.initializeMemory(as: UInt8.self, repeating: byte) }
+          writer.withUnsafeRows(ofPlane: plane) { _ = $0.initializeMemory(as: UInt8.self, repeating: byte) }
         }
       }
       try session.commit()

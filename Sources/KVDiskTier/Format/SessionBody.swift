@@ -66,7 +66,7 @@ package struct SessionBody: Hashable, Sendable {
     writer.raw(Array(record.name.utf8))
     writer.tokens(record.tokens)
     for hash in record.blocks { writer.hash(hash) }
-    for (name, value) in record.metadata.sorted(by: { $0.key < $1.key }) {
+    for (name, value) in record.metadata.inNameOrder {
       writer.text(name)
       writer.text(value)
     }

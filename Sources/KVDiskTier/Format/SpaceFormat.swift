@@ -23,7 +23,7 @@ enum SpaceFormat {
     writer.text(record.fingerprint.salt)
     writer.text(record.fingerprint.vllmSeed ?? "")
     writer.u32(UInt32(record.fingerprint.settings.count))
-    for (name, value) in record.fingerprint.settings.sorted(by: { $0.key < $1.key }) {
+    for (name, value) in record.fingerprint.settings.inNameOrder {
       writer.text(name)
       writer.text(value)
     }

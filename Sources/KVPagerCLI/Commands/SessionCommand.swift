@@ -45,7 +45,7 @@ struct SessionCommand: ParsableCommand {
     facts.add("created", Timestamp(microseconds: session.createdMicroseconds).local)
     facts.add("updated", Timestamp(microseconds: session.updatedMicroseconds).local)
     facts.add("expires", session.expiryText)
-    for (name, value) in session.metadata.sorted(by: { $0.key < $1.key }) {
+    for (name, value) in session.metadata.inNameOrder {
       facts.add(Answer.printable(name), Answer.printable(value))
     }
     return facts.text
