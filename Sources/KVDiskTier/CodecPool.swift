@@ -1,6 +1,5 @@
 import KVBlocks
 import KVCodec
-import Synchronization
 
 // Invariants:
 // - An encoder or decoder is in its list or with one caller, never both.
@@ -27,9 +26,9 @@ final class CodecPool: Sendable {
   }
 
   static let spareByteLimit = 128 << 20
-  private let encoders = Mutex<Idle<Encoder>>(Idle())
-  private let decoders = Mutex<Idle<Decoder>>(Idle())
-  private let buffers = Mutex<Buffers>(Buffers())
+  private let encoders = Lock<Idle<Encoder>>(Idle())
+  private let decoders = Lock<Idle<Decoder>>(Idle())
+  private let buffers = Lock<Buffers>(Buffers())
 
   deinit {
     buffers.withLock { for list in $0.spare.values { for buffer in list { buffer.deallocate() } } }

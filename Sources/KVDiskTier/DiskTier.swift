@@ -1,7 +1,6 @@
 import KVBlocks
 import KVCodec
 import SafeLMDB
-import Synchronization
 
 // Invariants (each holds in every committed transaction; `audit` checks them on a store):
 // - A stored block's parent is stored, or is its space's root; `children` has one entry for each block.
@@ -22,9 +21,9 @@ package final class DiskTier: Sendable {
   package let options: DiskTierOptions
   package let path: String
   package let header: StoreHeader
-  private let knownSpaces = Mutex<[SpaceID: SpaceRecord]>([:])
+  private let knownSpaces = Lock<[SpaceID: SpaceRecord]>([:])
   /// Page counts of the last batches of frames: how much room a quota must leave for pages that wait to be used again.
-  let recentBatch = Mutex<QuotaSlack>(QuotaSlack())
+  let recentBatch = Lock<QuotaSlack>(QuotaSlack())
 
   /// Opens the store in directory `path`, or makes one where the options allow it.
   /// - Throws: `notFound`, `notAStore`, `versionTooNew`, `foreignByteOrder`, `damaged`, `busy`, `permissionDenied`, ...

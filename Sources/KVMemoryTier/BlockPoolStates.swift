@@ -86,6 +86,12 @@ extension BlockPool {
     }
   }
 
+  /// The disk tier may have deleted a clean block.
+  package mutating func noteUnstored(_ frame: FrameIndex) {
+    precondition(slots[frame.slot].state == .clean, "only a clean block is thought stored")
+    slots[frame.slot].isStored = false
+  }
+
   /// A clean block that the disk tier turned out not to have is dirty again. Needs its descriptor.
   package mutating func makeDirty(_ frame: FrameIndex, descriptor: BlockDescriptor) {
     precondition(slots[frame.slot].state == .clean, "only a clean block becomes dirty")

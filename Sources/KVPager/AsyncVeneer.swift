@@ -1,4 +1,4 @@
-import Synchronization
+import KVBlocks
 
 #if canImport(Darwin)
   import Darwin
@@ -21,7 +21,7 @@ final class BlockingExecutor: Sendable {
     var threadCount = 0
   }
 
-  private let state = Mutex(State())
+  private let state = Lock(State())
   private let threadLimit: Int
 
   init(threadLimit: Int) { self.threadLimit = threadLimit }

@@ -41,7 +41,13 @@ public final class CacheSpace: Sendable {
       {
         pager.protect([part.key])
         keys.append(part.key)
-        tokenCount += part.tokenCount
+        // Found before it was protected: the quota may just have deleted it.
+        if try pager.isAvailable(part.key) {
+          tokenCount += part.tokenCount
+        } else {
+          keys.removeLast()
+          pager.unprotect([part.key])
+        }
       }
       store.instruments.prefixLookedUp(askedTokenCount: tokens.count, foundTokenCount: tokenCount)
       return Prefix(
@@ -81,6 +87,13 @@ public final class CacheSpace: Sendable {
     try store.checkUsable()
     guard let record = try store.disk.session(space: id, name: name) else {
       throw StoreError(.notFound, "no session \"\(name)\" in cache space \(id)")
+    }
+    let blockTokenCount = layout.blockTokenCount
+    guard record.blocks.count == (record.tokens.count + blockTokenCount - 1) / blockTokenCount else {
+      throw StoreError(
+        .damaged,
+        "session \"\(name)\" names \(record.blocks.count) blocks of \(blockTokenCount) for \(record.tokens.count) tokens: "
+          + "delete it, or save what is whole with `kvpager salvage`")
     }
     return Session(space: self, record: record)
   }

@@ -1,13 +1,13 @@
-import Synchronization
+import KVBlocks
 
 // The veneer: each call is its synchronous twin on a thread that may block. `~Copyable` results travel in a box,
 // because a
 // continuation carries copyable values only.
 
 private final class Box<Value: ~Copyable & Sendable>: Sendable {
-  private let value: Mutex<Value?>
+  private let value: Lock<Value?>
 
-  init(_ value: consuming sending Value) { self.value = Mutex(consume value) }
+  init(_ value: consuming sending Value) { self.value = Lock(consume value) }
 
   func take() -> Value? { value.withLock { $0.take() } }
 }

@@ -66,7 +66,7 @@ extension Store {
     let (disk, pager) = (disk, pager)
     let now = WallClock.nowMicroseconds()
     let report = try pager.performOnWriter { () throws(StoreError) in
-      try disk.collectGarbage(nowMicroseconds: now, isProtected: { pager.isProtected($0) })
+      try disk.collectGarbage(nowMicroseconds: now, isProtected: { pager.mustKeep($0) })
     }
     logger.info("garbage collected", metadata: ["sessions": "\(report.expiredSessionCount)"])
     return GarbageReport(

@@ -24,7 +24,7 @@ package final class SabotagedColdTier: ColdTier {
   private let sabotage: Sabotage
   private let period: Int
   private let calls = Atomic(0)
-  private let lastLoaded = Mutex<BlockKey?>(nil)
+  private let lastLoaded = Lock<BlockKey?>(nil)
 
   package init(_ base: any ColdTier, _ sabotage: Sabotage, period: Int = 7) {
     self.base = base

@@ -48,6 +48,10 @@ package final class Pager: Sendable {
 
   package func isProtected(_ key: BlockKey) -> Bool { core.isProtected(key) }
 
+  /// Asked by what deletes blocks inside ``performOnWriter(_:)``: protected blocks, and those that a lease or a load
+  /// needs, stay. Who looks up another one waits until the deletion is done.
+  package func mustKeep(_ key: BlockKey) -> Bool { core.mustKeep(key) }
+
   // MARK: Ending
 
   /// Writes back what is dirty and stops the threads; every later call throws `closed`, while leases keep their frames.

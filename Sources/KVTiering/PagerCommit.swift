@@ -73,7 +73,7 @@ extension Pager {
     if case .failed(let error) = try core.answer(to: WriterRequest(.flushAll)) { throw error }
   }
 
-  /// Runs `body` on the writer thread, between batches. It may ask ``isProtected(_:)``, but must not commit through the
+  /// Runs `body` on the writer thread, between batches. It may ask ``mustKeep(_:)``, but must not commit through the
   /// pager.
   package func performOnWriter<R: Sendable>(
     _ body: @escaping @Sendable () throws(StoreError) -> R

@@ -23,6 +23,39 @@ final class PagerCore: Sendable {
 
   func isProtected(_ key: BlockKey) -> Bool { state.withLock { $0.protections[key] != nil } }
 
+  /// For the disk tier on the writer thread; ``settleDeletions()`` must follow.
+  func mustKeep(_ key: BlockKey) -> Bool { state.withLock { $0.mustKeep(key) } }
+
+  func settleDeletions() {
+    let hadAny = state.withLock { state in
+      defer { state.settleCondemned() }
+      return !state.condemned.isEmpty
+    }
+    if hadAny { progress.advance() }
+  }
+
+  /// Sleeps while the writer may be deleting a block: a look-up now could find what is gone in a moment.
+  /// Protect them first, so that this happens once.
+  func awaitDeletion(of key: BlockKey) {
+    while true {
+      let ticket = progress.ticket
+      guard state.withLock({ $0.condemned.contains(key) }) else { return }
+      progress.wait(past: ticket)
+    }
+  }
+
+  func awaitDeletions(of hashes: [BlockHash], in space: SpaceID) {
+    while true {
+      let ticket = progress.ticket
+      let isCondemned = state.withLock { state in
+        !state.condemned.isEmpty
+          && hashes.contains { state.condemned.contains(BlockKey(space: space, hash: $0)) }
+      }
+      guard isCondemned else { return }
+      progress.wait(past: ticket)
+    }
+  }
+
   /// Sleeps until a frame may have become free. `ticket` was read before the plan.
   func carryOut(_ plan: PagerState.RoomPlan, ticket: UInt64) throws(StoreError) {
     switch plan {

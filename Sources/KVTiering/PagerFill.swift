@@ -44,6 +44,7 @@ extension Pager {
     precondition(frame.bytes.count == layout.frameByteCount, "the frame was opened for another layout")
     let key = descriptor.key
     while true {
+      core.awaitDeletion(of: key)
       let ticket = core.progress.ticket
       let (frameState, isDamaged) = try core.state.withLock { state throws(StoreError) -> (FrameState?, Bool) in
         try state.checkOpen()

@@ -18,6 +18,7 @@ package struct PrefixCount: Hashable, Sendable {
 extension Pager {
   /// The leading blocks of a chain (root first) that are available. Counts as a use of them.
   package func availablePrefix(of hashes: [BlockHash], in space: SpaceID) throws(StoreError) -> PrefixCount {
+    core.awaitDeletions(of: hashes, in: space)
     let (resident, stored) = try core.state.withLock { state throws(StoreError) -> (Int, Int) in
       try state.checkOpen()
       return state.residentPrefix(of: hashes, in: space)
@@ -78,6 +79,7 @@ extension Pager {
 
   /// Whether a block is in RAM or, as far as is known, whole on disk.
   package func isAvailable(_ key: BlockKey) throws(StoreError) -> Bool {
+    core.awaitDeletion(of: key)
     let known = try core.state.withLock { state throws(StoreError) -> Bool? in
       try state.checkOpen()
       // One that is loading may yet turn out not to be there: the disk knows.

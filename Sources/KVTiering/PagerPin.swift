@@ -39,6 +39,8 @@ extension Pager {
       let ticket = core.progress.ticket
       let plan = try core.state.withLock { state throws(StoreError) -> PinPlan in
         try state.checkOpen()
+        // A load from before the deletion would end after it.
+        if !state.condemned.isEmpty, keys.contains(where: state.condemned.contains) { return .room(.wait) }
         return state.planPin(keys, layout, entries)
       }
       switch plan {

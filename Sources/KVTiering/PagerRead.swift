@@ -167,7 +167,7 @@ extension PagerState {
         // What is wanted soon must not make room for what is wanted later.
         pool.hold(frame)
         held.append(frame)
-      } else if damagedKeys.contains(key) {
+      } else if damagedKeys.contains(key) || condemned.contains(key) {
         break
       } else if let frame = reserve(byteCount: layout.frameByteCount) {
         pool.beginLoad(frame, key: key, layout: layout)

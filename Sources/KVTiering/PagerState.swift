@@ -4,6 +4,7 @@
 // - Only the writer thread makes a frame `writing`, and it does so for one batch at a time.
 // - `protections` has no zero counts.
 // - A key in `damagedKeys` counts as absent from disk.
+// - `condemned` is empty but while the writer thread is inside the disk tier: blocks that it may be deleting.
 // - `refusal` is set at most once, by closing or by a writer thread that could not start.
 import KVBlocks
 import KVMemoryTier
@@ -16,6 +17,7 @@ struct PagerState: ~Copyable {
   var dirtyQueue: [FrameIndex] = []
   var protections: [BlockKey: Int] = [:]
   var damagedKeys: Set<BlockKey> = []
+  var condemned: Set<BlockKey> = []
   /// Why a load failed that others wait for.
   var loadFailures: [FrameIndex: StoreError] = [:]
   var touches = TouchLog()
@@ -154,6 +156,39 @@ struct PagerState: ~Copyable {
       guard let count = protections[key] else { preconditionFailure("a protection is given back once") }
       protections[key] = count > 1 ? count - 1 : nil
     }
+  }
+
+  // MARK: Deletion
+
+  /// Whether the disk tier must keep a block. Where not, it is condemned: until the writer is back, nobody counts on it.
+  mutating func mustKeep(_ key: BlockKey) -> Bool {
+    if protections[key] != nil { return true }
+    // One that is loading or leased stays, so that what is in RAM without a descriptor is stored too.
+    if let frame = pool.find(key), pool[frame].pinCount > 0 || pool[frame].holdCount > 0 { return true }
+    condemned.insert(key)
+    return false
+  }
+
+  /// The writer is back. What it may have deleted is not stored any more as far as is known: what has a descriptor can
+  /// be written again, what has none leaves RAM, for nobody could bring it back to disk.
+  mutating func settleCondemned() {
+    guard !condemned.isEmpty else { return }
+    var revived: [FrameIndex] = []
+    for key in condemned {
+      guard let frame = pool.find(key), pool[frame].state == .clean else { continue }
+      pool.noteUnstored(frame)
+      if let descriptor = pool.contents(of: frame)?.descriptor {
+        guard protections[key] != nil else { continue }
+        pool.makeDirty(frame, descriptor: descriptor)
+        revived.append(frame)
+      } else if pool[frame].pinCount == 0, pool[frame].holdCount == 0 {
+        pool.evict(frame)
+      }
+    }
+    condemned.removeAll()
+    // Parents were used after their children.
+    revived.sort { pool[$0].lastUse > pool[$1].lastUse }
+    dirtyQueue.insert(contentsOf: revived, at: 0)
   }
 
   mutating func noteDamage(_ key: BlockKey) {

@@ -23,6 +23,7 @@ extension PagerCore {
       case .flush(let request): serveFlush(request)
       case .job(let request):
         runJob(request)
+        settleDeletions()
         request.complete(.done(revision: 0))
       case .writeBack: _ = writeSomeBatches(frameLimit: .max, batchLimit: 1)
       case .flushTouches: flushTouches()
@@ -86,7 +87,8 @@ extension PagerCore {
     let touches = state.withLock { $0.touches.take() }
     guard !touches.isEmpty else { return }
     // Recency is advice: a store that cannot take it (read-only, full) is none the worse.
-    guard (try? cold.commit(ColdBatch(touches: touches), isProtected: { self.isProtected($0) })) != nil else { return }
+    defer { settleDeletions() }
+    guard (try? cold.commit(ColdBatch(touches: touches), isProtected: { self.mustKeep($0) })) != nil else { return }
     state.withLock { $0.counters.batches += 1 }
   }
 }

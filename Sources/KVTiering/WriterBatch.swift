@@ -24,15 +24,22 @@ extension PagerCore {
       let commit = try cold.commit(
         ColdBatch(writes: writes, touches: touches, operations: operations),
         // A batch must not delete the very parents that its blocks need.
-        isProtected: { parents.contains($0) || self.isProtected($0) })
+        isProtected: { parents.contains($0) || self.mustKeep($0) })
       precondition(
         commit.writes.count == items.count && commit.operations.count == operations.count, "an outcome for each request"
       )
-      state.withLock { $0.settleBatch(items, writes, commit) }
+      state.withLock {
+        $0.settleBatch(items, writes, commit)
+        $0.settleCondemned()
+      }
       progress.advance()
       return .success(commit.operations)
     } catch {
-      state.withLock { $0.abandonBatch(items) }
+      state.withLock {
+        $0.abandonBatch(items)
+        // Blocks may have been deleted to make room all the same.
+        $0.settleCondemned()
+      }
       progress.advance()
       return .failure(error)
     }

@@ -20,7 +20,7 @@ package final class Environment: @unchecked Sendable {  // because: an MDB_env i
   private let processID: pid_t
   private let gate = MapGate()
   private let isOpen = Atomic<Bool>(true)
-  private let idleReaders = Mutex<[IdleReader]>([])
+  private let idleReaders = Lock<[IdleReader]>([])
   package let options: EnvironmentOptions
   package let path: String
 

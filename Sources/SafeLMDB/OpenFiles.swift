@@ -1,5 +1,3 @@
-import Synchronization
-
 #if canImport(Darwin)
   import Darwin
 #elseif canImport(Glibc)
@@ -8,7 +6,7 @@ import Synchronization
 
 // Invariants:
 // - `identities` holds the data file of each open environment of this process, once.
-// - An environment is opened only while the mutex is held, so that two threads cannot both find the file unopened.
+// - An environment is opened only while the lock is held, so that two threads cannot both find the file unopened.
 
 /// The files that this process has open. LMDB forbids two environments on one file in a process and does not notice
 /// them: closing either one drops the other's locks.
@@ -36,7 +34,7 @@ enum OpenFiles {
     }
   }
 
-  private static let identities = Mutex<Set<Identity>>([])
+  private static let identities = Lock<Set<Identity>>([])
 
   /// Runs `open` where `path` is not open in this process, and notes the file that it opened.
   static func withReservation<R>(

@@ -12,11 +12,25 @@ package struct ReadTransaction: ~Copyable, TableReading {
 /// throws.
 package struct WriteTransaction: ~Copyable, TableReading {
   package let handle: TransactionHandle
+  private let geometry: MapGeometry?
 
-  init(pointer: OpaquePointer) { handle = TransactionHandle(pointer: pointer) }
+  init(pointer: OpaquePointer) {
+    handle = TransactionHandle(pointer: pointer)
+    geometry = MapGeometry(pointer)
+  }
+
+  /// Bytes of a page of the file.
+  package var pageByteCount: Int { geometry?.pageByteCount ?? 4096 }
 
   /// This transaction's number, which grows by one with each commit.
   package var number: UInt64 { UInt64(mdb_txn_id(handle.pointer)) }
+
+  /// The number of the page that begins where `pointer`, into a value that is as it was when the transaction began,
+  /// says; nil for memory outside the map, where pages lie that this transaction wrote.
+  package func pageNumber(at pointer: UnsafeRawPointer) -> UInt64? {
+    guard let geometry, pointer >= geometry.start, pointer < geometry.start + geometry.byteCount else { return nil }
+    return UInt64(pointer - geometry.start) / UInt64(geometry.pageByteCount)
+  }
 
   /// Stores `value` under `key`, in place of what is there.
   package mutating func put(_ key: RawSpan, _ value: RawSpan, in table: Table) throws(LMDBError) {
@@ -63,6 +77,37 @@ package struct WriteTransaction: ~Copyable, TableReading {
     _ name: String, order: Table.KeyOrder = .bytes, create: Bool
   ) throws(LMDBError) -> Table? {
     try open(table: name, order: order, create: create)
+  }
+}
+
+/// Where the map lies. LMDB does not say, but a leaf that this transaction has not written says its own page number.
+private struct MapGeometry {
+  let start: UnsafeRawPointer
+  let byteCount: Int
+  let pageByteCount: Int
+
+  /// - Parameter pointer: a write transaction that has not written yet. Nil where the file has no tables.
+  init?(_ pointer: OpaquePointer) {
+    var statistics = MDB_stat()
+    var info = MDB_envinfo()
+    var cursor: OpaquePointer?
+    var (key, value) = (MDB_val(), MDB_val())
+    guard mdb_stat(pointer, Table.directory.handle, &statistics) == MDB_SUCCESS,
+      mdb_env_info(mdb_txn_env(pointer), &info) == MDB_SUCCESS,
+      mdb_cursor_open(pointer, Table.directory.handle, &cursor) == MDB_SUCCESS
+    else { return nil }
+    defer { mdb_cursor_close(cursor) }
+    guard mdb_cursor_get(cursor, &key, &value, MDB_FIRST) == MDB_SUCCESS, let record = value.mv_data else { return nil }
+    pageByteCount = Int(statistics.ms_psize)
+    byteCount = info.me_mapsize
+    // A page's first word is its number, and the map begins at a page of the system.
+    let page = UnsafeRawPointer(bitPattern: UInt(bitPattern: record) & ~UInt(pageByteCount - 1))
+    guard let page else { return nil }
+    let (distance, overflow) = page.loadUnaligned(as: UInt.self).multipliedReportingOverflow(by: UInt(pageByteCount))
+    guard !overflow, distance < UInt(bitPattern: page), distance < UInt(byteCount),
+      let start = UnsafeRawPointer(bitPattern: UInt(bitPattern: page) - distance)
+    else { return nil }
+    self.start = start
   }
 }
 

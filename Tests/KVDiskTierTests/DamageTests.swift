@@ -85,6 +85,44 @@ struct DamageTests {
     #expect(error?.code == .damaged)
   }
 
+  @Test(arguments: [0, 4, 8, 10, 12, 14])
+  func `a frame whose pages' header has a bad byte is deleted without freeing other pages`(offset: Int) throws {
+    var store = try TestStore(layout: TestStore.layout(blockTokenCount: 16, rowByteCount: 1024))
+    let lost = store.chain(tokens(0..<16))
+    let kept = store.chain(tokens(0..<64, offset: 1000))
+    try store.store(lost)
+    try store.store(kept)
+    _ = try store.commit(store.put("a", tokens(0..<16)), store.put("b", tokens(0..<64, offset: 1000)))
+    let record = try #require(try store.tier.record(of: lost[0].key))
+    store.tier.close()
+    // An extent begins 16 bytes after its pages do, with its magic number; its frame's id stands at offset 8 of it.
+    let bytes = store.directory.contents()
+    let page = try #require(
+      stride(from: 0, to: bytes.count, by: 4096).first { start in
+        bytes.withUnsafeBytes {
+          $0.loadUnaligned(fromByteOffset: start + 16, as: UInt32.self) == ExtentFormat.magic
+            && $0.loadUnaligned(fromByteOffset: start + 24, as: UInt64.self) == record.frame.id
+        }
+      })
+    // The page's number nearby and far away, the padding that nobody reads, the flags, the count of pages.
+    store.directory.overwrite(
+      at: page + offset, with: [bytes[page + offset] ^ 0x51])
+    try store.reopen()
+    _ = try store.commit(.delete(space: store.space.id, name: "a"))
+    _ = try store.tier.environment.write { (transaction: inout WriteTransaction) throws(StoreError) in
+      var keeper = QuotaKeeper(tables: store.tier.tables, targetPageCount: 0)
+      return try keeper.run(&transaction, isProtected: { _ in false })
+    }
+    #expect(try !store.tier.contains(lost[0].key))
+    for round in 2..<6 { try store.store(store.chain(tokens(0..<64, offset: 1000 * round))) }
+    for block in kept { #expect(try store.isWhole(block)) }
+    // What could not be deleted safely is all that is left over.
+    let leftOver = try store.tier.audit(deep: true).map(\.kind)
+    #expect(leftOver == (offset == 8 ? [] : [.orphanedExtent]))
+    #expect(try store.tier.collectGarbage(nowMicroseconds: 0, isProtected: { _ in true }).orphanedExtentCount == 0)
+    for block in kept { #expect(try store.isWhole(block)) }
+  }
+
   @Test func `missing and surplus entries are found`() throws {
     let store = try TestStore()
     let chain = store.chain(tokens(0..<48))

@@ -26,12 +26,37 @@ extension Tables {
     return frame
   }
 
-  /// Deletes a frame's extents; those that are missing are passed over.
+  /// Deletes a frame's extents; those that are missing are passed over, and those that LMDB could not delete safely.
   func deleteFrame(_ frame: FrameReference, _ transaction: inout WriteTransaction) throws(StoreError) {
     guard frame.byteCount > 0, frame.byteCount <= ExtentFormat.byteCountLimit else { return }
     for piece in 0..<ExtentFormat.pieceCount(of: frame.byteCount) {
-      let key = Keys.extent(frame: frame.id, piece: piece)
-      try transaction.remove(key.span.bytes, in: extents)
+      try deleteExtent(frame: frame.id, piece: piece, &transaction)
+    }
+  }
+
+  /// Deletes one extent. LMDB trusts the header of the pages that it frees, and a damaged one would free the pages of
+  /// others: such an extent stays where it is. False then, and where there is none.
+  @discardableResult
+  func deleteExtent(
+    frame: UInt64, piece: Int, _ transaction: inout WriteTransaction
+  ) throws(StoreError) -> Bool {
+    let key = Keys.extent(frame: frame, piece: piece)
+    guard try isDeletionSafe(key.span.bytes, transaction) else { return false }
+    return try transaction.remove(key.span.bytes, in: extents)
+  }
+
+  private func isDeletionSafe(_ key: RawSpan, _ transaction: borrowing WriteTransaction) throws(StoreError) -> Bool {
+    guard let value = try transaction.read(key, in: extents) else { return false }
+    let pageByteCount = transaction.pageByteCount
+    return value.withUnsafeBytes { bytes in
+      // A value that lies in a leaf has no pages of its own.
+      guard bytes.count > LMDBFormat.nodeByteCountLimit(pageByteCount: pageByteCount), let value = bytes.baseAddress
+      else { return true }
+      let start = value - LMDBRunHeader.byteCount
+      // Pages of this very transaction are memory that nobody but LMDB wrote.
+      guard let page = transaction.pageNumber(at: start) else { return true }
+      return LMDBRunHeader(UnsafeRawBufferPointer(start: start, count: LMDBRunHeader.byteCount))
+        .isExact(page: page, valueByteCount: bytes.count, pageByteCount: pageByteCount)
     }
   }
 }

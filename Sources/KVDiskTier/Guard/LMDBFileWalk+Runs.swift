@@ -121,11 +121,10 @@ package struct LMDBRunHeader: Hashable, Sendable {
     page == number && flags == LMDBFormat.PageFlags.overflow && pageCount > 0
   }
 
-  /// Whether LMDB may delete the value of this many bytes that stands behind this header. The run may be longer than
-  /// the value needs: LMDB keeps it where the value was replaced by a smaller one within one transaction.
-  package func fits(valueByteCount: Int, pageByteCount: Int, pageCountLimit: UInt64) -> Bool {
-    let needed = LMDBFormat.runPageCount(valueByteCount: valueByteCount, pageByteCount: pageByteCount)
-    return flags == LMDBFormat.PageFlags.overflow && page >= LMDBFormat.metaPageCount && UInt64(pageCount) >= needed
-      && page < pageCountLimit && UInt64(pageCount) <= pageCountLimit - page
+  /// Whether LMDB may delete the value of this many bytes that stands behind this header, on page `number`. Extents
+  /// are never replaced in place, so their runs are just as long as they need.
+  func isExact(page number: UInt64, valueByteCount: Int, pageByteCount: Int) -> Bool {
+    isHeader(ofPage: number)
+      && UInt64(pageCount) == LMDBFormat.runPageCount(valueByteCount: valueByteCount, pageByteCount: pageByteCount)
   }
 }

@@ -105,18 +105,19 @@ extension DiskTier {
     let orphans = try environment.read { (transaction) throws(StoreError) in
       try tables.orphanedExtents(transaction)
     }
-    var start = 0
+    var (start, deletedCount) = (0, 0)
     while start < orphans.count {
       let batch = orphans[start..<min(start + Self.garbageBatchCount, orphans.count)]
-      try freeing(&freedPageCount) { (transaction: inout WriteTransaction) throws(StoreError) in
+      deletedCount += try freeing(&freedPageCount) { (transaction: inout WriteTransaction) throws(StoreError) in
+        var count = 0
         for extent in batch {
-          let key = Keys.extent(frame: extent.frame, piece: extent.piece)
-          try transaction.remove(key.span.bytes, in: tables.extents)
+          if try tables.deleteExtent(frame: extent.frame, piece: extent.piece, &transaction) { count += 1 }
         }
+        return count
       }
       start = batch.endIndex
     }
-    return orphans.count
+    return deletedCount
   }
 }
 

@@ -1,5 +1,4 @@
 import KVBlocks
-import Synchronization
 
 /// Turns channel-major planes into token-major rows, reading long strips and keeping a window of rows per plane.
 // Invariants:
@@ -15,7 +14,7 @@ final class TransposedRows: Sendable {
   private let cellCount: Int
   /// Rows kept for each plane.
   private let windowRowCount: Int
-  private let windows = Mutex<[Int: Window]>([:])
+  private let windows = Lock<[Int: Window]>([:])
 
   init(source: ByteSource, cellCount: Int, rowByteCountOfAllPlanes: Int, workingByteCount: Int) {
     self.source = source

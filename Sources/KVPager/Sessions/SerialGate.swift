@@ -8,7 +8,7 @@
 
 // Invariants: `owner` is the thread inside `enter`, nil outside.
 
-/// Lets one thread at a time change a session. Unlike a `Mutex` it may be held across I/O and the caller's closures,
+/// Lets one thread at a time change a session. Unlike a `Lock` it may be held across I/O and the caller's closures,
 /// and it
 /// names the mistake when such a closure comes back in.
 final class SerialGate: @unchecked Sendable {  // because: every field is read and written under `mutex` only
@@ -34,6 +34,13 @@ final class SerialGate: @unchecked Sendable {  // because: every field is read a
     acquire()
     defer { release() }
     return try body()
+  }
+
+  /// Whether this thread is the one inside.
+  var isMine: Bool {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    return owner.map { pthread_equal($0, pthread_self()) != 0 } ?? false
   }
 
   private func acquire() {

@@ -26,6 +26,8 @@ extension Session {
     var caught: (any Error)?
     try gate.enter { () throws(StoreError) in
       try space.store.checkWritable()
+      // A full tail that an error kept from being sealed goes first.
+      try sealFullTail()
       var done = 0
       while done < tokens.count {
         if sharing == .byIdentity, try shareBlock(tokens[done...]) {
@@ -40,7 +42,7 @@ extension Session {
           caught = error
           return
         }
-        if state.withLock({ $0.tokens.count % layout.blockTokenCount == 0 }) { try sealOpenTail() }
+        try sealFullTail()
       }
     }
     if let caught { throw caught }
@@ -87,9 +89,9 @@ extension Session {
       if filled > 0 { putBack(frame) }
       throw error
     }
-    state.withLock { state in
-      state.tokens.append(contentsOf: tokens[done..<done + taken])
-      state.openSharing = sharing
+    state.withLock {
+      $0.tokens.append(contentsOf: tokens[done..<done + taken])
+      if sharing == .byContent { $0.openSharing = .byContent }
     }
     putBack(frame)
     return taken
@@ -102,6 +104,9 @@ extension Session {
     let (tail, rowCount) = state.withLock { ($0.table.hashes.last, $0.table.tailTokenCount) }
     if rowCount > 0, let tail {
       try copyRows(rowCount, of: BlockKey(space: space.id, hash: tail), into: frame.bytes)
+    }
+    state.withLock {
+      $0.openSharing = rowCount > 0 ? $0.sharing(ofRowsIn: $0.table.blockCount - 1, space) : .byIdentity
     }
     return frame
   }
@@ -125,7 +130,8 @@ extension Session {
     for plane in layout.planes.indices {
       let target = UnsafeMutableRawBufferPointer(rebasing: frame[layout.byteRange(ofPlane: plane, rows: 0..<rowCount)])
       guard try pager.readPlane(key, layout: layout, plane: plane, rows: 0..<rowCount, into: target) else {
-        throw lost([key])
+        guard let standIn = try tailStandIn(for: key) else { throw lost([key]) }
+        return try copyRows(rowCount, of: standIn, into: frame)
       }
     }
   }

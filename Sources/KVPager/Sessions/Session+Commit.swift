@@ -15,17 +15,46 @@ extension Session {
   private func commitLocked() throws(StoreError) {
     try space.store.checkWritable()
     try sealOpenTail()
-    let (record, checkpoint, revision) = state.withLock { ($0.record(space: space.id), $0.checkpoint, $0.revision) }
+    let (record, checkpoint, revision, changeCount) = state.withLock {
+      ($0.record(space: space.id), $0.checkpoint, $0.revision, $0.checkpointChangeCount)
+    }
     let started = ContinuousClock.now
-    let committed = try pager.commit(
-      .put(record, checkpoint: checkpoint, condition: revision.map { .revision($0) } ?? .absent),
-      requiring: keys(record.blocks), describing: { record.descriptor(of: $0, in: self.space) })
+    let operation = SessionOperation.put(
+      record, checkpoint: checkpoint, condition: revision.map { .revision($0) } ?? .absent)
+    let committed: UInt64
+    do throws(StoreError) {
+      committed = try commit(operation, of: record)
+    } catch {
+      guard error.code == .blockLost, try rebuildTail() else { throw error }
+      committed = try commit(operation, of: record)
+    }
     state.withLock {
       $0.revision = committed
-      $0.checkpoint = .keep
+      if $0.checkpointChangeCount == changeCount { $0.checkpoint = .keep }
       $0.updatedMicroseconds = WallClock.nowMicroseconds()
     }
     space.store.instruments.committed(after: ContinuousClock.now - started)
+  }
+
+  private func commit(_ operation: SessionOperation, of record: SessionRecord) throws(StoreError) -> UInt64 {
+    try pager.commit(
+      operation, requiring: keys(record.blocks), describing: { record.descriptor(of: $0, in: self.space) })
+  }
+
+  /// Makes the tail anew from a longer block that another process put in its place. False where there is none.
+  private func rebuildTail() throws(StoreError) -> Bool {
+    let (tail, tokens, parent) = state.withLock { state in
+      let index = state.table.blockCount - 1
+      return (
+        state.table.hashes.last, Array(state.tokens.suffix(state.table.tailTokenCount)),
+        index > 0 ? state.table.hashes[index - 1] : space.root
+      )
+    }
+    guard let tail, let standIn = try tailStandIn(for: BlockKey(space: space.id, hash: tail)) else { return false }
+    let frame = try pager.openFrame(layout: layout)
+    try copyRows(tokens.count, of: standIn, into: frame.bytes)
+    _ = try pager.seal(frame, as: BlockDescriptor(space: space.id, parent: parent, tokens: tokens), layout: layout)
+    return true
   }
 
   /// Gives the session an opaque engine state that cannot be cut at a token (recurrent, sliding-window), or takes it
@@ -33,6 +62,7 @@ extension Session {
   /// nil. Stored with the next commit.
   public func setCheckpoint(_ bytes: [UInt8]?) {
     state.withLock {
+      $0.checkpointChangeCount += 1
       $0.checkpoint = bytes.map { .replace($0) } ?? .remove
       $0.checkpointByteCount = bytes?.count ?? 0
     }

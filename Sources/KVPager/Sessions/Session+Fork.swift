@@ -21,7 +21,8 @@ extension Session {
             + "fork it whole, or remove the checkpoint")
       }
       let hashes = state.withLock { $0.table.hashes }
-      try fork.adopt(tokens: Array(all[..<count]), keys: keys(hashes), sharingTail: count == all.count)
+      try fork.adopt(
+        tokens: Array(all[..<count]), keys: keys(hashes), sharingTail: count == all.count)
       let checkpoint = count == all.count ? try checkpoint() : nil
       let (metadata, origin) = state.withLock { ($0.metadata, $0.origin) }
       fork.state.withLock {
@@ -56,7 +57,9 @@ extension Session {
   /// further
   /// one are copied into an open tail, unless it is a tail of just these rows (`sharingTail`). Nothing changes where
   /// that fails.
-  func adopt(tokens: [Token], keys: [BlockKey], sharingTail: Bool = false) throws(StoreError) {
+  func adopt(
+    tokens: [Token], keys: [BlockKey], sharingTail: Bool = false
+  ) throws(StoreError) {
     let blockTokenCount = layout.blockTokenCount
     let fullBlockCount = tokens.count / blockTokenCount
     let rowCount = tokens.count % blockTokenCount

@@ -46,11 +46,18 @@ extension Session {
   /// A block that begins with this session's tail, where the tail itself is gone: whoever committed the session since,
   /// in
   /// another process, put a longer block in its place, and its first rows are the tail's.
-  private func tailStandIn(for key: BlockKey) throws(StoreError) -> BlockKey? {
-    let (table, tokens, root) = state.withLock { ($0.table, $0.tokens, space.root) }
-    guard table.tailTokenCount > 0, table.hashes.last == key.hash else { return nil }
+  func tailStandIn(for key: BlockKey) throws(StoreError) -> BlockKey? {
+    let (table, tokens, isPlain) = state.withLock { state in
+      let isTail = state.table.tailTokenCount > 0 && state.table.hashes.last == key.hash
+      // What begins with a variant's tokens has other rows.
+      return (
+        state.table, state.tokens,
+        isTail && state.sharing(ofRowsIn: state.table.blockCount - 1, space) == .byIdentity
+      )
+    }
+    guard isPlain else { return nil }
     let tail = tokens[table.tokenRange(ofBlock: table.blockCount - 1)]
-    let parent = table.blockCount > 1 ? table.hashes[table.blockCount - 2] : root
+    let parent = table.blockCount > 1 ? table.hashes[table.blockCount - 2] : space.root
     guard let match = try pager.partialMatch(after: parent, tokens: tail, in: space.id),
       match.tokenCount == tail.count, match.key != key
     else { return nil }
@@ -76,7 +83,8 @@ extension Session {
 
   private func sealForReading() throws(StoreError) {
     try space.store.checkUsable()
-    guard state.withLock({ $0.open != nil }) else { return }
+    // A tail is open, or another thread is filling it. Inside an append closure only what is sealed can be read.
+    guard state.withLock({ $0.tokens.count > $0.table.tokenCount }), !gate.isMine else { return }
     try gate.enter { () throws(StoreError) in try sealOpenTail() }
   }
 }

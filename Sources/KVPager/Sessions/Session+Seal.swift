@@ -36,9 +36,26 @@ extension Session {
     state.withLock { $0.table.replaceTail(with: block.key.hash, tokenCount: tokens.count) }
   }
 
+  func sealFullTail() throws(StoreError) {
+    guard state.withLock({ $0.open != nil && $0.tokens.count - $0.table.tokenCount == layout.blockTokenCount }) else {
+      return
+    }
+    try sealOpenTail()
+  }
+
   private func restore(_ frame: consuming OpenFrame) {
     var given: OpenFrame? = frame
     state.withLock { $0.open = given.take() }
+  }
+}
+
+extension SessionState {
+  /// How rows copied out of block `index` meet an equal block: a variant's are not those that equal tokens stand for.
+  borrowing func sharing(ofRowsIn index: Int, _ space: CacheSpace) -> BlockSharing {
+    let parent = index == 0 ? space.root : table.hashes[index - 1]
+    let plain = BlockDescriptor(
+      space: space.id, parent: parent, tokens: Array(tokens[table.tokenRange(ofBlock: index)]))
+    return plain.key.hash == table.hashes[index] ? .byIdentity : .byContent
   }
 }
 

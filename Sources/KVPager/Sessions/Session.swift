@@ -1,5 +1,4 @@
 import KVTiering
-import Synchronization
 
 /// A sequence with a name: tokens, their blocks, a tail, metadata, an optional checkpoint. ``commit()-5lufu`` makes it
 /// survive a restart.
@@ -9,7 +8,7 @@ import Synchronization
 /// time; another process that commits the same name makes this one's next commit a `conflict`.
 public final class Session: Sendable {
   public let space: CacheSpace
-  let state: Mutex<SessionState>
+  let state: Lock<SessionState>
   let gate = SerialGate()
 
   /// A new session, not yet in the store.
@@ -17,7 +16,7 @@ public final class Session: Sendable {
     self.space = space
     var fresh = SessionState(name: name, blockTokenCount: space.layout.blockTokenCount)
     fresh.createdMicroseconds = WallClock.nowMicroseconds()
-    state = Mutex(fresh)
+    state = Lock(fresh)
   }
 
   /// A committed session.
@@ -25,7 +24,7 @@ public final class Session: Sendable {
     self.space = space
     let resumed = SessionState(record: record, blockTokenCount: space.layout.blockTokenCount)
     space.store.pager.protect(record.blocks.map { BlockKey(space: space.id, hash: $0) })
-    state = Mutex(resumed)
+    state = Lock(resumed)
   }
 
   deinit {
