@@ -92,7 +92,7 @@ public final class CacheSpace: Sendable {
     guard record.blocks.count == (record.tokens.count + blockTokenCount - 1) / blockTokenCount else {
       throw StoreError(
         .damaged,
-        "session \"\(name)\" names \(record.blocks.count) blocks of \(blockTokenCount) for \(record.tokens.count) tokens: "
+        "session \"\(name)\" names \(record.blocks.count) blocks for \(record.tokens.count) tokens: "
           + "delete it, or save what is whole with `kvpager salvage`")
     }
     return Session(space: self, record: record)

@@ -160,7 +160,8 @@ struct PagerState: ~Copyable {
 
   // MARK: Deletion
 
-  /// Whether the disk tier must keep a block. Where not, it is condemned: until the writer is back, nobody counts on it.
+  /// Whether the disk tier must keep a block. Where not, it is condemned: until the writer is back, nobody counts on
+  /// it.
   mutating func mustKeep(_ key: BlockKey) -> Bool {
     if protections[key] != nil { return true }
     // One that is loading or leased stays, so that what is in RAM without a descriptor is stored too.

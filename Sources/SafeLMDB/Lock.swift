@@ -4,8 +4,8 @@
   import Glibc
 #endif
 
-/// A pthread mutex around a value. Taken where an environment opens and a transaction begins, so what `Mutex` would save
-/// does not matter, and ThreadSanitizer, which does not see into `Mutex`, sees this one.
+/// A pthread mutex around a value. Taken where an environment opens and a transaction begins, so what `Mutex` would
+/// save does not matter, and ThreadSanitizer, which does not see into `Mutex`, sees this one.
 struct Lock<Value>: ~Copyable, @unchecked Sendable {  // because: the mutex guards the value
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
   private let value: UnsafeMutablePointer<Value>
