@@ -7,6 +7,19 @@ import KVMemoryTier
   import Glibc
 #endif
 
+/// Rows of one plane of a block, and where they go: memory of just their bytes, which nobody else touches meanwhile.
+package struct PlaneRows: @unchecked Sendable {  // because: each piece's destination is its own
+  package let key: BlockKey
+  package let rows: Range<Int>
+  package let destination: UnsafeMutableRawBufferPointer
+
+  package init(key: BlockKey, rows: Range<Int>, destination: UnsafeMutableRawBufferPointer) {
+    self.key = key
+    self.rows = rows
+    self.destination = destination
+  }
+}
+
 /// Rows read without keeping a frame for them.
 extension Pager {
   private struct HeldFrame: Sendable {
@@ -48,23 +61,66 @@ extension Pager {
   package func readPlane(
     _ key: BlockKey, layout: BlockLayout, plane: Int, rows: Range<Int>, into destination: UnsafeMutableRawBufferPointer
   ) throws(StoreError) -> Bool {
-    let range = layout.byteRange(ofPlane: plane, rows: rows)
-    precondition(destination.count == range.count, "the destination holds just the rows' bytes")
-    switch try holdResident(key) {
+    let piece = PlaneRows(key: key, rows: rows, destination: destination)
+    switch try readResidentPlane(piece, layout, plane) {
+    case .memory: return true
+    case .disk: return try readPlaneFromDisk(key, layout, plane, rows, destination)
+    case .nowhere: return false
+    }
+  }
+
+  /// Reads the rows where the block is in RAM, and else tells where to look for it.
+  private func readResidentPlane(
+    _ piece: PlaneRows, _ layout: BlockLayout, _ plane: Int
+  ) throws(StoreError) -> Whereabouts {
+    let range = layout.byteRange(ofPlane: plane, rows: piece.rows)
+    precondition(piece.destination.count == range.count, "the destination holds just the rows' bytes")
+    let whereabouts = try holdResident(piece.key)
+    switch whereabouts {
     case .memory(let held):
       defer { letGo(held) }
-      guard rows.upperBound <= held.tokenCount else {
-        throw .invalidArgument("rows up to \(rows.upperBound) of a block of \(held.tokenCount) tokens")
+      guard piece.rows.upperBound <= held.tokenCount else {
+        throw .invalidArgument("rows up to \(piece.rows.upperBound) of a block of \(held.tokenCount) tokens")
       }
-      destination.copyMemory(from: UnsafeRawBufferPointer(rebasing: held.memory.bytes[range]))
+      piece.destination.copyMemory(from: UnsafeRawBufferPointer(rebasing: held.memory.bytes[range]))
       core.state.withLock { $0.counters.memoryHits += 1 }
-      return true
-    case .disk:
-      return try readPlaneFromDisk(key, layout, plane, rows, destination)
-    case .nowhere:
-      core.state.withLock { $0.counters.misses += 1 }
-      return false
+    case .disk: break
+    case .nowhere: core.state.withLock { $0.counters.misses += 1 }
     }
+    return whereabouts
+  }
+
+  /// Copies rows of one plane of several blocks to their places: those in RAM at once, then those on disk, decoded by
+  /// this thread and the pool's. Returns how many pieces, from the first on, could be had.
+  package func readPlane(
+    _ plane: Int, layout: BlockLayout, of pieces: [PlaneRows]
+  ) throws(StoreError) -> Int {
+    var end = 0
+    var onDisk: [Int] = []
+    pieces: for (index, piece) in pieces.enumerated() {
+      switch try readResidentPlane(piece, layout, plane) {
+      case .memory: break
+      case .disk: onDisk.append(index)
+      case .nowhere: break pieces
+      }
+      end = index + 1
+    }
+    guard !onDisk.isEmpty else { return end }
+    let outcomes = SharedResults<Result<Bool, StoreError>>(count: onDisk.count)
+    core.loadPool.run(onDisk.count) { [onDisk] number in
+      let piece = pieces[onDisk[number]]
+      do throws(StoreError) {
+        outcomes.set(
+          number,
+          .success(try self.readPlaneFromDisk(piece.key, layout, plane, piece.rows, piece.destination)))
+      } catch {
+        outcomes.set(number, .failure(error))
+      }
+    }
+    for (index, outcome) in zip(onDisk, outcomes.take()) {
+      guard try outcome?.get() == true else { return index }
+    }
+    return end
   }
 
   private func readPlaneFromDisk(
