@@ -7,28 +7,15 @@ import KVMemoryTier
   import Glibc
 #endif
 
-/// Rows of one plane of a block, and where they go: memory of just their bytes, which nobody else touches meanwhile.
-package struct PlaneRows: @unchecked Sendable {  // because: each piece's destination is its own
-  package let key: BlockKey
-  package let rows: Range<Int>
-  package let destination: UnsafeMutableRawBufferPointer
-
-  package init(key: BlockKey, rows: Range<Int>, destination: UnsafeMutableRawBufferPointer) {
-    self.key = key
-    self.rows = rows
-    self.destination = destination
-  }
-}
-
 /// Rows read without keeping a frame for them.
 extension Pager {
-  private struct HeldFrame: Sendable {
+  struct HeldFrame: Sendable {
     let frame: FrameIndex
     let memory: FrameMemory
     let tokenCount: Int
   }
 
-  private enum Whereabouts: Sendable {
+  enum Whereabouts: Sendable {
     case memory(HeldFrame)
     case disk
     case nowhere
@@ -70,7 +57,7 @@ extension Pager {
   }
 
   /// Reads the rows where the block is in RAM, and else tells where to look for it.
-  private func readResidentPlane(
+  func readResidentPlane(
     _ piece: PlaneRows, _ layout: BlockLayout, _ plane: Int
   ) throws(StoreError) -> Whereabouts {
     let range = layout.byteRange(ofPlane: plane, rows: piece.rows)
@@ -90,57 +77,12 @@ extension Pager {
     return whereabouts
   }
 
-  /// Copies rows of one plane of several blocks to their places: those in RAM at once, then those on disk, decoded by
-  /// this thread and the pool's. Returns how many pieces, from the first on, could be had.
-  package func readPlane(
-    _ plane: Int, layout: BlockLayout, of pieces: [PlaneRows]
-  ) throws(StoreError) -> Int {
-    var end = 0
-    var onDisk: [Int] = []
-    pieces: for (index, piece) in pieces.enumerated() {
-      switch try readResidentPlane(piece, layout, plane) {
-      case .memory: break
-      case .disk: onDisk.append(index)
-      case .nowhere: break pieces
-      }
-      end = index + 1
-    }
-    guard !onDisk.isEmpty else { return end }
-    let outcomes = SharedResults<Result<Bool, StoreError>>(count: onDisk.count)
-    core.loadPool.run(onDisk.count) { [onDisk] number in
-      let piece = pieces[onDisk[number]]
-      do throws(StoreError) {
-        outcomes.set(
-          number,
-          .success(try self.readPlaneFromDisk(piece.key, layout, plane, piece.rows, piece.destination)))
-      } catch {
-        outcomes.set(number, .failure(error))
-      }
-    }
-    for (index, outcome) in zip(onDisk, outcomes.take()) {
-      guard try outcome?.get() == true else { return index }
-    }
-    return end
-  }
-
   private func readPlaneFromDisk(
     _ key: BlockKey, _ layout: BlockLayout, _ plane: Int, _ rows: Range<Int>,
     _ destination: UnsafeMutableRawBufferPointer
   ) throws(StoreError) -> Bool {
     let outcome = try core.cold.loadPlane(key, layout: layout, plane: plane, rows: rows, into: destination)
-    return core.state.withLock { state in
-      switch outcome {
-      case .loaded:
-        state.counters.planeReads += 1
-        return true
-      case .damaged:
-        state.noteDamage(key)
-        state.counters.misses += 1
-      case .absent:
-        state.counters.misses += 1
-      }
-      return false
-    }
+    return core.state.withLock { $0.notePlaneRead(key, outcome) }
   }
 
   // MARK: Comparing
@@ -214,6 +156,21 @@ extension Pager {
 }
 
 extension PagerState {
+  /// Counts what became of a read past the frames; false for a miss.
+  mutating func notePlaneRead(_ key: BlockKey, _ outcome: LoadOutcome) -> Bool {
+    switch outcome {
+    case .loaded:
+      counters.planeReads += 1
+      return true
+    case .damaged:
+      noteDamage(key)
+      counters.misses += 1
+    case .absent:
+      counters.misses += 1
+    }
+    return false
+  }
+
   mutating func planPrefetch(_ keys: [BlockKey], _ layout: BlockLayout) -> [LoadTask] {
     guard refusal == nil else { return [] }
     var held: [FrameIndex] = []

@@ -2,7 +2,7 @@ import KVPager
 
 /// Measures the store against what limits it, in one run.
 ///
-///     kvpager-bench FOLDER SAMPLES [case...] [--rounds N] [--library-malloc]
+///     kvpager-bench FOLDER SAMPLES [case...] [small | large] [--rounds N] [--library-malloc]
 @main
 struct Benchmarks {
   static func main() throws {
@@ -18,11 +18,15 @@ struct Benchmarks {
       System.raiseMallocThresholds()
     }
     guard arguments.count >= 2 else {
-      print("usage: kvpager-bench FOLDER SAMPLES [ingest] [resume] [gather] [lookup] [decode] [open] [--rounds N]")
+      print(
+        "usage: kvpager-bench FOLDER SAMPLES [ingest] [resume] [gather] [lookup] [decode] [open] [small | large] [--rounds N]"
+      )
       return
     }
-    let chosen = Set(arguments[2...])
-    for shape in [Shape.small, Shape.large] {
+    let chosen = Set(arguments[2...]).subtracting(["small", "large"])
+    let shapes: [Shape] =
+      arguments.contains("large") ? [.large] : arguments.contains("small") ? [.small] : [.small, .large]
+    for shape in shapes {
       let bench = try Bench(shape: shape, folder: arguments[0], samples: arguments[1], rounds: rounds)
       for (name, body) in bench.cases where chosen.isEmpty || chosen.contains(name) { try body() }
     }
