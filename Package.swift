@@ -83,3 +83,12 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+// Built on request only (`tools/bench`), so that nobody else waits for it.
+if Context.environment["KVPAGER_BENCHMARKS"] != nil {
+  package.targets.append(
+    .executableTarget(
+      name: "KVBenchmarks", dependencies: ["KVPager", "KVInterchange", "KVCodec", "KVBlocks"],
+      path: "tools/benchmarks", swiftSettings: strict))
+  package.products.append(.executable(name: "kvpager-bench", targets: ["KVBenchmarks"]))
+}

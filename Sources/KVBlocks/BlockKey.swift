@@ -17,4 +17,9 @@ public struct BlockKey: Hashable, Sendable, CustomStringConvertible {
   }
 
   public var description: String { "\(space)/\(hash.shortDescription)" }
+
+  /// Pagers look keys up by the thousand: one word goes through the hasher, not two.
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(hash.words.0 ^ (UInt64(space.rawValue) &* 0x9e37_79b9_7f4a_7c15))
+  }
 }

@@ -27,29 +27,50 @@ package struct CBORWriter {
   /// Splices in bytes that are canonical CBOR already.
   package mutating func encoded(_ value: [UInt8]) { bytes.append(contentsOf: value) }
 
-  @inline(__always)
   private mutating func head(major: UInt8, _ value: UInt64) {
+    withUnsafeTemporaryAllocation(byteCount: CBORHead.byteCountLimit, alignment: 8) { head in
+      let count = CBORHead.write(major: major, value, to: head, at: 0)
+      bytes.append(contentsOf: head[..<count])
+    }
+  }
+}
+
+/// An item's first bytes: its major type, and its value or length in the fewest bytes.
+enum CBORHead {
+  static let byteCountLimit = 9
+
+  /// Writes a head at `offset`, for which `bytes` has room. Returns where it ends.
+  @inline(__always)
+  static func write(major: UInt8, _ value: UInt64, to bytes: UnsafeMutableRawBufferPointer, at offset: Int) -> Int {
     let kind = major << 5
     switch value {
     case 0..<24:
-      bytes.append(kind | UInt8(value))
+      bytes[offset] = kind | UInt8(value)
+      return offset + 1
     case 24..<0x100:
-      bytes.append(kind | 24)
-      bytes.append(UInt8(value))
+      bytes[offset] = kind | 24
+      bytes[offset + 1] = UInt8(value)
+      return offset + 2
     case 0x100..<0x1_0000:
-      bytes.append(kind | 25)
-      bigEndian(UInt16(value))
+      bytes[offset] = kind | 25
+      bytes.storeBytes(of: UInt16(value).bigEndian, toByteOffset: offset + 1, as: UInt16.self)
+      return offset + 3
     case 0x1_0000..<0x1_0000_0000:
-      bytes.append(kind | 26)
-      bigEndian(UInt32(value))
+      bytes[offset] = kind | 26
+      bytes.storeBytes(of: UInt32(value).bigEndian, toByteOffset: offset + 1, as: UInt32.self)
+      return offset + 5
     default:
-      bytes.append(kind | 27)
-      bigEndian(value)
+      bytes[offset] = kind | 27
+      bytes.storeBytes(of: value.bigEndian, toByteOffset: offset + 1, as: UInt64.self)
+      return offset + 9
     }
   }
 
+  /// A whole integer, which is its head.
   @inline(__always)
-  private mutating func bigEndian(_ value: some FixedWidthInteger) {
-    Swift.withUnsafeBytes(of: value.bigEndian) { bytes.append(contentsOf: $0) }
+  static func write(_ value: Int64, to bytes: UnsafeMutableRawBufferPointer, at offset: Int) -> Int {
+    value >= 0
+      ? write(major: 0, UInt64(value), to: bytes, at: offset)
+      : write(major: 1, UInt64(-1 - value), to: bytes, at: offset)
   }
 }

@@ -22,13 +22,17 @@ public enum ChainHash {
   package static func hash(
     parent: BlockHash, tokens: some Collection<Token>, encodedExtra: [UInt8]
   ) -> BlockHash {
-    var writer = CBORWriter(capacity: 48 + 5 * tokens.count + encodedExtra.count)
-    writer.array(count: 3)
-    parent.withUnsafeBytes { writer.byteString($0) }
-    writer.array(count: tokens.count)
-    for token in tokens { writer.integer(Int64(token)) }
-    writer.encoded(encodedExtra)
-    return sha256(writer.bytes)
+    // Once for each block of every look-up: on the stack, for blocks of a usual size.
+    let byteCountLimit = 1 + (2 + BlockHash.byteCount) + CBORHead.byteCountLimit + 5 * tokens.count + encodedExtra.count
+    return withUnsafeTemporaryAllocation(byteCount: byteCountLimit, alignment: 8) { bytes in
+      var end = CBORHead.write(major: 4, 3, to: bytes, at: 0)
+      end = CBORHead.write(major: 2, UInt64(BlockHash.byteCount), to: bytes, at: end)
+      parent.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: bytes[end...]).copyMemory(from: $0) }
+      end = CBORHead.write(major: 4, UInt64(tokens.count), to: bytes, at: end + BlockHash.byteCount)
+      for token in tokens { end = CBORHead.write(Int64(token), to: bytes, at: end) }
+      encodedExtra.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: bytes[end...]).copyMemory(from: $0) }
+      return sha256(UnsafeRawBufferPointer(rebasing: bytes[..<(end + encodedExtra.count)]))
+    }
   }
 
   /// The hashes of the full blocks of `tokens`, `blockTokenCount` tokens each, root first. A rest shorter than a block
@@ -49,9 +53,11 @@ public enum ChainHash {
     return hashes
   }
 
-  package static func sha256(_ bytes: [UInt8]) -> BlockHash {
+  package static func sha256(_ bytes: [UInt8]) -> BlockHash { bytes.withUnsafeBytes { sha256($0) } }
+
+  private static func sha256(_ bytes: UnsafeRawBufferPointer) -> BlockHash {
     var hasher = SHA256()
-    bytes.withUnsafeBytes { hasher.update(bufferPointer: $0) }
+    hasher.update(bufferPointer: bytes)
     return hasher.finalize().withUnsafeBytes { BlockHash(bytes: $0) }
   }
 }

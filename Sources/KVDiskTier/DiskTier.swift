@@ -18,6 +18,7 @@ package final class DiskTier: Sendable {
   let environment: Environment
   let tables: Tables
   let codecs = CodecPool()
+  let recentFrames = RecentFrames()
   package let options: DiskTierOptions
   package let path: String
   package let header: StoreHeader

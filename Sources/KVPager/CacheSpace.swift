@@ -104,14 +104,18 @@ public final class CacheSpace: Sendable {
   ) throws(StoreError) -> Int {
     let rowByteCount = layout.planes[plane].rowByteCount
     precondition(destination.count == tokens.count * rowByteCount, "a destination of the rows' size")
+    var pieces: [PlaneRows] = []
+    var firstTokens: [Int] = []
     for piece in BlockPieces(of: tokens, blockTokenCount: layout.blockTokenCount) {
       let start = (piece.firstToken - tokens.lowerBound) * rowByteCount
-      let target = UnsafeMutableRawBufferPointer(
-        rebasing: destination[start..<start + piece.rows.count * rowByteCount])
-      let hit = try store.pager.readPlane(
-        keys[piece.block], layout: layout, plane: plane, rows: piece.rows, into: target)
-      guard hit else { return piece.firstToken - tokens.lowerBound }
+      pieces.append(
+        PlaneRows(
+          key: keys[piece.block], rows: piece.rows,
+          destination: UnsafeMutableRawBufferPointer(
+            rebasing: destination[start..<start + piece.rows.count * rowByteCount])))
+      firstTokens.append(piece.firstToken)
     }
-    return tokens.count
+    let count = try store.pager.readPlane(plane, layout: layout, of: pieces)
+    return count < pieces.count ? firstTokens[count] - tokens.lowerBound : tokens.count
   }
 }

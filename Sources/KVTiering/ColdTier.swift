@@ -20,6 +20,11 @@ package protocol ColdTier: Sendable {
   func loadPlane(
     _ key: BlockKey, layout: BlockLayout, plane: Int, rows: Range<Int>, into destination: UnsafeMutableRawBufferPointer
   ) throws(StoreError) -> LoadOutcome
+  /// As above for several blocks, each to its place, up to the first that cannot be had: an outcome for each that was
+  /// tried.
+  func loadPlane(
+    _ plane: Int, layout: BlockLayout, of pieces: ArraySlice<PlaneRows>
+  ) throws(StoreError) -> [LoadOutcome]
   /// A hint: these blocks are loaded next.
   func willNeed(_ keys: [BlockKey])
 
@@ -32,4 +37,19 @@ package protocol ColdTier: Sendable {
   func commit(
     _ batch: ColdBatch, isProtected: (BlockKey) -> Bool
   ) throws(StoreError) -> ColdCommit
+}
+
+extension ColdTier {
+  package func loadPlane(
+    _ plane: Int, layout: BlockLayout, of pieces: ArraySlice<PlaneRows>
+  ) throws(StoreError) -> [LoadOutcome] {
+    var outcomes: [LoadOutcome] = []
+    for piece in pieces {
+      let outcome = try loadPlane(
+        piece.key, layout: layout, plane: plane, rows: piece.rows, into: piece.destination)
+      outcomes.append(outcome)
+      guard case .loaded = outcome else { break }
+    }
+    return outcomes
+  }
 }

@@ -9,13 +9,13 @@ import KVMemoryTier
 
 /// Rows read without keeping a frame for them.
 extension Pager {
-  private struct HeldFrame: Sendable {
+  struct HeldFrame: Sendable {
     let frame: FrameIndex
     let memory: FrameMemory
     let tokenCount: Int
   }
 
-  private enum Whereabouts: Sendable {
+  enum Whereabouts: Sendable {
     case memory(HeldFrame)
     case disk
     case nowhere
@@ -48,23 +48,33 @@ extension Pager {
   package func readPlane(
     _ key: BlockKey, layout: BlockLayout, plane: Int, rows: Range<Int>, into destination: UnsafeMutableRawBufferPointer
   ) throws(StoreError) -> Bool {
-    let range = layout.byteRange(ofPlane: plane, rows: rows)
-    precondition(destination.count == range.count, "the destination holds just the rows' bytes")
-    switch try holdResident(key) {
+    let piece = PlaneRows(key: key, rows: rows, destination: destination)
+    switch try readResidentPlane(piece, layout, plane) {
+    case .memory: return true
+    case .disk: return try readPlaneFromDisk(key, layout, plane, rows, destination)
+    case .nowhere: return false
+    }
+  }
+
+  /// Reads the rows where the block is in RAM, and else tells where to look for it.
+  func readResidentPlane(
+    _ piece: PlaneRows, _ layout: BlockLayout, _ plane: Int
+  ) throws(StoreError) -> Whereabouts {
+    let range = layout.byteRange(ofPlane: plane, rows: piece.rows)
+    precondition(piece.destination.count == range.count, "the destination holds just the rows' bytes")
+    let whereabouts = try holdResident(piece.key)
+    switch whereabouts {
     case .memory(let held):
       defer { letGo(held) }
-      guard rows.upperBound <= held.tokenCount else {
-        throw .invalidArgument("rows up to \(rows.upperBound) of a block of \(held.tokenCount) tokens")
+      guard piece.rows.upperBound <= held.tokenCount else {
+        throw .invalidArgument("rows up to \(piece.rows.upperBound) of a block of \(held.tokenCount) tokens")
       }
-      destination.copyMemory(from: UnsafeRawBufferPointer(rebasing: held.memory.bytes[range]))
+      piece.destination.copyMemory(from: UnsafeRawBufferPointer(rebasing: held.memory.bytes[range]))
       core.state.withLock { $0.counters.memoryHits += 1 }
-      return true
-    case .disk:
-      return try readPlaneFromDisk(key, layout, plane, rows, destination)
-    case .nowhere:
-      core.state.withLock { $0.counters.misses += 1 }
-      return false
+    case .disk: break
+    case .nowhere: core.state.withLock { $0.counters.misses += 1 }
     }
+    return whereabouts
   }
 
   private func readPlaneFromDisk(
@@ -72,19 +82,7 @@ extension Pager {
     _ destination: UnsafeMutableRawBufferPointer
   ) throws(StoreError) -> Bool {
     let outcome = try core.cold.loadPlane(key, layout: layout, plane: plane, rows: rows, into: destination)
-    return core.state.withLock { state in
-      switch outcome {
-      case .loaded:
-        state.counters.planeReads += 1
-        return true
-      case .damaged:
-        state.noteDamage(key)
-        state.counters.misses += 1
-      case .absent:
-        state.counters.misses += 1
-      }
-      return false
-    }
+    return core.state.withLock { $0.notePlaneRead(key, outcome) }
   }
 
   // MARK: Comparing
@@ -158,6 +156,21 @@ extension Pager {
 }
 
 extension PagerState {
+  /// Counts what became of a read past the frames; false for a miss.
+  mutating func notePlaneRead(_ key: BlockKey, _ outcome: LoadOutcome) -> Bool {
+    switch outcome {
+    case .loaded:
+      counters.planeReads += 1
+      return true
+    case .damaged:
+      noteDamage(key)
+      counters.misses += 1
+    case .absent:
+      counters.misses += 1
+    }
+    return false
+  }
+
   mutating func planPrefetch(_ keys: [BlockKey], _ layout: BlockLayout) -> [LoadTask] {
     guard refusal == nil else { return [] }
     var held: [FrameIndex] = []

@@ -113,7 +113,7 @@ extension PagerCore {
 }
 
 /// A place for results that several threads fill.
-private final class SharedResults<Value: Sendable>: Sendable {
+final class SharedResults<Value: Sendable>: Sendable {
   private let values: Lock<[Value?]>
 
   init(count: Int) { values = Lock([Value?](repeating: nil, count: count)) }

@@ -67,6 +67,26 @@ extension DiskTier {
     }
   }
 
+  /// Decodes rows of one plane of several blocks, up to the first that cannot be had, in one transaction.
+  package func loadPlane(
+    _ plane: Int, layout: BlockLayout, of blocks: ArraySlice<PlaneRows>
+  ) throws(StoreError) -> [LoadOutcome] {
+    try codecs.withDecoder { (decoder) throws(StoreError) in
+      try environment.read { (transaction) throws(StoreError) in
+        var outcomes: [LoadOutcome] = []
+        for block in blocks {
+          let outcome = try withPieces(of: block.key, transaction, &decoder) { (pieces, decoder) throws(FrameError) in
+            try decoder.decodePlane(
+              pieces, layout: layout, expecting: block.key, plane: plane, rows: block.rows, into: block.destination)
+          }
+          outcomes.append(outcome)
+          guard case .loaded = outcome else { break }
+        }
+        return outcomes
+      }
+    }
+  }
+
   /// Asks the operating system to read these blocks' extents: they are loaded next.
   package func willNeed(_ keys: [BlockKey]) {
     do throws(StoreError) {
@@ -86,20 +106,27 @@ extension DiskTier {
   ) throws(StoreError) -> LoadOutcome {
     try codecs.withDecoder { (decoder) throws(StoreError) in
       try environment.read { (transaction) throws(StoreError) in
-        let pieces: [UnsafeRawBufferPointer]
-        do throws(StoreError) {
-          guard let head = try tables.blockHead(key, transaction) else { return .absent }
-          pieces = try tables.pieces(of: head.frame, transaction)
-        } catch  where error.code == .damaged {
-          return .damaged(error.message)
-        }
-        Environment.readAhead(pieces)
-        do throws(FrameError) {
-          return .loaded(tokenCount: try decode(FramePieces(pieces), &decoder))
-        } catch {
-          return .damaged(error.message)
-        }
+        try withPieces(of: key, transaction, &decoder, decode: decode)
       }
+    }
+  }
+
+  private func withPieces(
+    of key: BlockKey, _ transaction: borrowing ReadTransaction, _ decoder: inout BlockDecoder,
+    decode: (FramePieces, inout BlockDecoder) throws(FrameError) -> Int
+  ) throws(StoreError) -> LoadOutcome {
+    let pieces: [UnsafeRawBufferPointer]
+    do throws(StoreError) {
+      guard let head = try tables.blockHead(key, transaction) else { return .absent }
+      pieces = try tables.pieces(of: head.frame, transaction)
+      if recentFrames.note(head.frame) { Environment.readAhead(pieces) }
+    } catch  where error.code == .damaged {
+      return .damaged(error.message)
+    }
+    do throws(FrameError) {
+      return .loaded(tokenCount: try decode(FramePieces(pieces), &decoder))
+    } catch {
+      return .damaged(error.message)
     }
   }
 }

@@ -13,21 +13,34 @@ extension Tables {
     }
     let count = ExtentFormat.pieceCount(of: frame.byteCount)
     var pieces: [UnsafeRawBufferPointer] = []
-    for index in 0..<count {
-      let range = ExtentFormat.payloadRange(ofPiece: index, of: frame.byteCount)
-      let key = Keys.extent(frame: frame.id, piece: index)
-      guard let value = try transaction.read(key.span.bytes, in: extents) else {
-        throw .damagedFrame(frame, "piece \(index) of \(count) is missing")
-      }
-      guard value.byteCount == ExtentFormat.valueByteCount(ofPiece: index, of: frame.byteCount) else {
-        throw .damagedFrame(frame, "piece \(index) of \(count) has \(value.byteCount) bytes")
-      }
-      value.withUnsafeBytes { bytes in
-        let start = ExtentFormat.headerByteCount
-        pieces.append(UnsafeRawBufferPointer(rebasing: bytes[start..<start + range.count]))
+    pieces.reserveCapacity(count)
+    let first = Keys.extent(frame: frame.id, piece: 0)
+    if count == 1, let value = try transaction.read(first.span.bytes, in: extents) {
+      pieces.append(try payload(value, piece: 0, of: frame))
+    } else if count > 1 {
+      // The pieces are neighbours in the table: one descent for all of them.
+      try transaction.forEach(in: extents, from: first.span.bytes) { (key, value) throws(StoreError) in
+        guard let key = Keys.extent(of: key), key.frame == frame.id, key.piece == pieces.count else { return false }
+        pieces.append(try payload(value, piece: key.piece, of: frame))
+        return pieces.count < count
       }
     }
+    guard pieces.count == count else {
+      throw .damagedFrame(frame, "piece \(pieces.count) of \(count) is missing")
+    }
     return pieces
+  }
+
+  private func payload(
+    _ value: RawSpan, piece index: Int, of frame: FrameReference
+  ) throws(StoreError) -> UnsafeRawBufferPointer {
+    guard value.byteCount == ExtentFormat.valueByteCount(ofPiece: index, of: frame.byteCount) else {
+      let count = ExtentFormat.pieceCount(of: frame.byteCount)
+      throw .damagedFrame(frame, "piece \(index) of \(count) has \(value.byteCount) bytes")
+    }
+    let start = ExtentFormat.headerByteCount
+    let end = start + ExtentFormat.payloadRange(ofPiece: index, of: frame.byteCount).count
+    return value.withUnsafeBytes { UnsafeRawBufferPointer(rebasing: $0[start..<end]) }
   }
 
   /// Checks that each extent says itself that it is the frame's: touches one page of each.
