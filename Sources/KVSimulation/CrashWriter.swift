@@ -33,11 +33,12 @@ package struct CrashWriter {
     }
   }
 
-  /// Never returns, except by an error.
-  package func run(seed: UInt64) throws {
+  /// Never returns, except by an error. With a quota it also passes by with cache blocks that the quota deletes, and
+  /// collects garbage.
+  package func run(seed: UInt64, quotaBytes: Int? = nil) throws {
     let log = open(logPath, O_WRONLY | O_CREAT | O_APPEND, 0o644)
     var random = SplitMix64(seed: seed)
-    let store = try rig.open(blocks: 6)
+    let store = try rig.open(blocks: 6, quotaBytes: quotaBytes)
     let space = try rig.space(store)
     var number = 0
     while true {
@@ -46,6 +47,13 @@ package struct CrashWriter {
       if try space.sessions().contains(where: { $0.name == name }) {
         Self.writeLine("D \(name)", to: log)
         try space.deleteSession(named: name)
+      }
+      if quotaBytes != nil {
+        // Tokens of no seed: what passes by is new in each run.
+        let start = Int.random(in: 0..<1_000_000)
+        try rig.append(
+          (start..<start + 120).map { Token($0) }, to: space.createSession(named: "passing \(name)"))
+        if number % 4 == 0 { _ = try store.collectGarbage() }
       }
       let session = try space.createSession(named: name)
       for _ in 0..<Int.random(in: 1...5, using: &random) {

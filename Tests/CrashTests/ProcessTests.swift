@@ -36,6 +36,61 @@ private enum Party {
   }
 }
 
+/// What a writer and a reader do on a store whose quota is too small for what passes by.
+private enum Crowd {
+  static let quotaBytes = 2 << 20
+  static func rig(_ path: String) throws -> Rig { try Rig(path: path, blockTokenCount: 16, rowByteCount: 256) }
+  static func shared(_ number: Int) -> [Token] { tokens(number % 3 * 1000..<number % 3 * 1000 + 80) }
+
+  /// Commits sessions on shared prompts, deletes most of them again, and passes by with cache blocks.
+  static func write(path: String, own: Int) throws -> Never {
+    let rig = try rig(path)
+    let store = try rig.open(blocks: 16, quotaBytes: quotaBytes)
+    let space = try rig.space(store)
+    for round in 0..<20 {
+      let start = 100_000 * own + 1000 * round
+      try rig.append(tokens(start..<start + 240), to: space.createSession(named: "passing \(own)"))
+      let session = try space.createSession(named: "\(own)-\(round)")
+      try rig.append(shared(round) + tokens(start + 500..<start + 540), to: session)
+      do {
+        try session.commit()
+        guard try rig.isWhole(session) else { exit(3) }
+      } catch let error as StoreError where error.code == .blockLost {
+        // The other process's quota took what this one only held; the session says so and nothing is committed.
+        continue
+      }
+      if round >= 4 { try? store.deleteSession(named: "\(own)-\(round - 4)") }
+      if round % 8 == 7 { _ = try store.collectGarbage() }
+    }
+    try store.close()
+    exit(0)
+  }
+
+  /// Reads what prefixes there are until the writers have ended; a prefix may shrink, and never lies.
+  static func read(path: String) throws -> Never {
+    let rig = try rig(path)
+    let store = try rig.open(blocks: 8, access: .readOnly)
+    let space = try rig.space(store)
+    for number in 0..<100 {
+      let wanted = shared(number)
+      let prefix = try space.longestPrefix(of: wanted)
+      let states = rig.rows.states(of: wanted)
+      for plane in rig.layout.planes.indices {
+        let rowByteCount = rig.layout.planes[plane].rowByteCount
+        var bytes = [UInt8](repeating: 0, count: prefix.tokenCount * rowByteCount)
+        let isRight = try bytes.withUnsafeMutableBytes { buffer in
+          let count = try prefix.gather(plane: plane, into: buffer)
+          return rig.rows.matches(
+            UnsafeRawBufferPointer(rebasing: buffer[..<(count * rowByteCount)]), plane: plane, states: states[..<count])
+        }
+        guard isRight else { exit(4) }
+      }
+      usleep(2000)
+    }
+    exit(0)
+  }
+}
+
 @Suite(.serialized) struct ProcessTests {
   @Test func `two writers on one store share both ways while they run`() async throws {
     let folder = TemporaryFolder()
@@ -59,6 +114,32 @@ private enum Party {
     for info in try store.sessions() { #expect(try rig.isWhole(store.session(named: info.name))) }
     // 6 full blocks and a tail of 2 tokens each; the two longer ones share the 6 and add 2 of their own.
     #expect(try store.statistics().disk.uniqueBlockCount == 2 * 7 + 2 * 2)
+    #expect(try store.audit().isEmpty)
+  }
+
+  @Test func `two writers over one small quota and a reader leave all that was committed whole`() async throws {
+    let folder = TemporaryFolder()
+    let path = folder.store
+    let rig = try Crowd.rig(path)
+    let first = try rig.open(quotaBytes: Crowd.quotaBytes)
+    _ = try rig.space(first)
+    try await first.close()
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask {
+        await #expect(processExitsWith: .success) { [path = path as String] in try Crowd.write(path: path, own: 1) }
+      }
+      group.addTask {
+        await #expect(processExitsWith: .success) { [path = path as String] in try Crowd.write(path: path, own: 2) }
+      }
+      group.addTask {
+        await #expect(processExitsWith: .success) { [path = path as String] in try Crowd.read(path: path) }
+      }
+    }
+    let store = try rig.open(quotaBytes: Crowd.quotaBytes)
+    let names = try store.sessions().map(\.name)
+    #expect(names.count > 2)
+    for name in names { #expect(try rig.isWhole(store.session(named: name)), "\(name)") }
+    #expect(try store.statistics().disk.usedBytes <= Crowd.quotaBytes)
     #expect(try store.audit().isEmpty)
   }
 
