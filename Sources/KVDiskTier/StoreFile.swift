@@ -77,7 +77,9 @@ struct StoreFile {
       default: throw systemError("make a store in")
       }
     }
-    syncDirectory()
+    // The file's name, then the directory's own: a commit is safe only where both are.
+    sync(directory: directory)
+    sync(directory: directory + "/..")
   }
 
   private func fill(_ nursery: String, options: DiskTierOptions, now: UInt64) throws(StoreError) {
@@ -93,7 +95,7 @@ struct StoreFile {
     }
   }
 
-  private func syncDirectory() {
+  private func sync(directory: String) {
     let descriptor = open(directory, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return }
     fsync(descriptor)
