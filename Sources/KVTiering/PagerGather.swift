@@ -31,8 +31,8 @@ extension Pager {
   private func gatherFromDisk(
     _ plane: Int, _ layout: BlockLayout, _ pieces: [PlaneRows]
   ) throws(StoreError) -> Int? {
-    let pieceByteCount = max(1, pieces[0].destination.count)
-    let stepCount = min(pieces.count, max(Self.gatherStepCount, pieces.count * pieceByteCount / Self.gatherStepByteCount))
+    let byteCount = pieces.reduce(0) { $0 + $1.destination.count }
+    let stepCount = min(pieces.count, max(Self.gatherStepCount, byteCount / Self.gatherStepByteCount))
     let perStep = (pieces.count + stepCount - 1) / stepCount
     let firsts = Array(stride(from: 0, to: pieces.count, by: perStep))
     let misses = SharedResults<Result<Int?, StoreError>>(count: firsts.count)
