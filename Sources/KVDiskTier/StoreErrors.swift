@@ -15,8 +15,9 @@ extension StoreError: LMDBErrorConvertible {
       self = .diskFull(cause: cause)
     case .accessDenied, .notPermitted:
       self.init(
-        .permissionDenied, "the operating system refuses access to the store: check owner and permissions", cause: cause
-      )
+        .permissionDenied,
+        "the operating system refuses access to the store: check owner and permissions; readers too write lock.mdb",
+        cause: cause)
     case .readOnlyFileSystem:
       self.init(.readOnly, "the store lies on a read-only file system: open it for reading only", cause: cause)
     case .corrupted, .pageNotFound, .invalid, .notFound, .incompatible:
