@@ -19,7 +19,7 @@ struct Benchmarks {
     }
     guard arguments.count >= 2 else {
       print(
-        "usage: kvpager-bench FOLDER SAMPLES [ingest] [resume] [gather] [lookup] [decode] [open] [small | large] [--rounds N]"
+      print("usage: kvpager-bench FOLDER SAMPLES [ingest resume gather lookup decode open] [small | large] [--rounds N]")
       )
       return
     }
