@@ -18,9 +18,8 @@ struct Benchmarks {
       System.raiseMallocThresholds()
     }
     guard arguments.count >= 2 else {
-      print(
-      print("usage: kvpager-bench FOLDER SAMPLES [ingest resume gather lookup decode open] [small | large] [--rounds N]")
-      )
+      print("usage: kvpager-bench FOLDER SAMPLES [case...] [small | large] [--rounds N] [--library-malloc]")
+      print("cases: ingest resume gather lookup decode open")
       return
     }
     let chosen = Set(arguments[2...]).subtracting(["small", "large"])
