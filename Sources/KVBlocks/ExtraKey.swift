@@ -7,9 +7,8 @@ public enum ExtraKey: Hashable, Sendable {
   /// Keeps one tenant's blocks apart from another's. First block only.
   case cacheSalt(String)
   /// kvpager's own: the same tokens with other bytes than the block already stored (another build or batch shape
-  /// computed them).
-  /// `digest` is the hexadecimal SHA-256 of the rows. Everything after such a block hangs on it, so bytes are never
-  /// mixed.
+  /// computed them). `digest` is the hexadecimal SHA-256 of the rows. Everything after such a block hangs on it, so
+  /// bytes are never mixed.
   case variant(digest: String)
 
   package func write(to writer: inout CBORWriter) {

@@ -4,8 +4,7 @@ import KVBlocks
 /// Reads frames. Not for two threads at once; keeps its buffers, so that a steady state allocates nothing large.
 ///
 /// Nothing in a frame is believed before it is checked; each failure is a ``FrameError``. Where one is thrown, the
-/// destination's
-/// bytes mean nothing.
+/// destination's bytes mean nothing.
 package struct BlockDecoder: ~Copyable {
   private var planeDecoder: PlaneDecoder
   private var headerScratch = Scratch()
@@ -40,8 +39,7 @@ package struct BlockDecoder: ~Copyable {
   }
 
   /// Decodes `rows` of plane `plane` into `destination`, which has just their bytes. Verifies the header and that plane
-  /// only.
-  /// Returns the block's tokens.
+  /// only. Returns the block's tokens.
   package mutating func decodePlane(
     _ pieces: FramePieces, layout: BlockLayout, expecting key: BlockKey, plane: Int, rows: Range<Int>,
     into destination: UnsafeMutableRawBufferPointer

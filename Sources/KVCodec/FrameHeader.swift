@@ -45,18 +45,12 @@ import KVBlocks
 /// **Filter none**: the raw bytes, or an LZ4 block of them.
 ///
 /// **Filter bit planes**: rows fall into parts: f16, bf16, f32 and i8 are one part each; q8_0 and q4_0 are two, all
-/// scales
-/// of a row (f16), then all its values (signed bytes; bytes of two nibbles). In each part each element is XORed with
-/// the same
-/// element of the row before (the first row is left as it is), then every bit of the mask below is XORed with the bit
-/// above
-/// it, which makes a step of one in an exponent a change of one bit. Bits of equal weight then make a bit plane: the
-/// rows are
-/// taken in groups of 8, and byte `c` of group `g` holds column `c`, row `8g + i` in bit `i`. Each row that is left
-/// over is
-/// cut into 8 strips of `floor(columns / 8)` elements, which stand for the 8 rows. Columns left over even then are the
-/// rest:
-/// whole elements as they were, row by row.
+/// scales of a row (f16), then all its values (signed bytes; bytes of two nibbles). In each part each element is XORed
+/// with the same element of the row before (the first row is left as it is), then every bit of the mask below is XORed
+/// with the bit above it, which makes a step of one in an exponent a change of one bit. Bits of equal weight then make
+/// a bit plane: the rows are taken in groups of 8, and byte `c` of group `g` holds column `c`, row `8g + i` in bit `i`.
+/// Each row that is left over is cut into 8 strips of `floor(columns / 8)` elements, which stand for the 8 rows.
+/// Columns left over even then are the rest: whole elements as they were, row by row.
 ///
 /// | part | element bytes | Gray mask |
 /// |---|---|---|
@@ -67,13 +61,11 @@ import KVBlocks
 /// | nibbles | 1 | `0x77` |
 ///
 /// Stored for each part, one after the other: u32 bytes of its packed section, u32 bytes of that section as stored, u32
-/// mask
-/// of the planes that are sparse (bit `b`: the plane of weight `b`); the packed section, an LZ4 block of it where
+/// mask of the planes that are sparse (bit `b`: the plane of weight `b`); the packed section, an LZ4 block of it where
 /// the compressor is LZ4 and it is stored in fewer bytes than it has; the planes that are not sparse, the most
-/// significant first; the rest.
-/// The packed section holds, for each sparse plane, the most significant first, a bitmap (bit `i` of byte `j`: whether
-/// byte
-/// `8j + i` of the plane is not zero); then for each sparse plane in the same order those bytes.
+/// significant first; the rest. The packed section holds, for each sparse plane, the most significant first, a bitmap
+/// (bit `i` of byte `j`: whether byte `8j + i` of the plane is not zero); then for each sparse plane in the same order
+/// those bytes.
 package struct FrameHeader: Hashable, Sendable {
   package enum Kind: UInt8, Hashable, Sendable {
     case block = 0

@@ -1,8 +1,7 @@
 import KVBlocks
 
 /// A header whose checksum, version and lengths are verified, read where it lies: the decoders' way, which allocates
-/// nothing.
-/// Valid as long as the pieces and the scratch that it was gathered into.
+/// nothing. Valid as long as the pieces and the scratch that it was gathered into.
 struct FrameHeaderView {
   let bytes: UnsafeRawBufferPointer
   let kind: FrameHeader.Kind

@@ -1,8 +1,7 @@
 /// A frame as it lies in memory: in pieces (extents in the map, perhaps not adjacent) that follow one another.
 ///
 /// The caller keeps the memory alive and unchanged while a decoder uses the pieces. Bytes after the frame's end are
-/// allowed
-/// and ignored, for a stored piece is rounded up.
+/// allowed and ignored, for a stored piece is rounded up.
 package struct FramePieces {
   package let byteCount: Int
   private let pieces: [UnsafeRawBufferPointer]

@@ -17,12 +17,10 @@ public final class CacheSpace: Sendable {
   public var root: BlockHash { record.root }
 
   /// The longest stored prefix of `tokens`: in RAM or on disk, written by any session, process or earlier run. Never an
-  /// error
-  /// for a miss: the prefix then has no tokens.
+  /// error for a miss: the prefix then has no tokens.
   ///
   /// Costs one hash a block and, where blocks are not resident, a binary search over the chain on disk. Blocks found
-  /// count as
-  /// used now, deeper ones as a little older.
+  /// count as used now, deeper ones as a little older.
   public func longestPrefix(of tokens: [Token]) throws(StoreError) -> Prefix {
     try store.checkUsable()
     let pager = store.pager

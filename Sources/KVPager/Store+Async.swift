@@ -1,8 +1,7 @@
 import KVBlocks
 
 // The veneer: each call is its synchronous twin on a thread that may block. `~Copyable` results travel in a box,
-// because a
-// continuation carries copyable values only.
+// because a continuation carries copyable values only.
 
 private final class Box<Value: ~Copyable & Sendable>: Sendable {
   private let value: Lock<Value?>

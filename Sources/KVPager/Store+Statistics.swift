@@ -3,8 +3,7 @@ import KVTiering
 
 extension Store {
   /// What the store holds and what it did since it was opened. Reads every block's record once; hands the figures to
-  /// the metrics
-  /// backend too.
+  /// the metrics backend too.
   public func statistics() throws(StoreError) -> StoreStatistics {
     try checkUsable()
     let result = StoreStatistics(memory: memoryStatistics, disk: StoreStatistics.Disk(try disk.statistics()))

@@ -15,8 +15,7 @@ import Synchronization
 /// restart.
 ///
 /// Synchronous and thread-safe; the `async` veneer lies beside it. Any number of processes may use one store at once;
-/// one
-/// process opens it once. After `fork()` the child's copy refuses to work.
+/// one process opens it once. After `fork()` the child's copy refuses to work.
 public final class Store: Sendable {
   /// The folder that holds the store.
   public let path: String
@@ -30,8 +29,7 @@ public final class Store: Sendable {
 
   /// Opens the store in folder `path`, checking its file first: a damaged one is refused, never used.
   /// - Throws: `notFound`, `notAStore`, `versionTooNew`, `foreignByteOrder`, `damaged`, `busy` (open already in this
-  ///   process),
-  ///   `permissionDenied`, `readOnly`, `diskFull`, `invalidArgument`.
+  ///   process), `permissionDenied`, `readOnly`, `diskFull`, `invalidArgument`.
   public convenience init(at path: String, configuration: StoreConfiguration = StoreConfiguration()) throws(StoreError)
   {
     try self.init(at: path, configuration: configuration) { $0 }

@@ -12,9 +12,8 @@ import KVPager
 /// A process that writes sessions for ever, saying in a log what is committed, until something kills it.
 ///
 /// The log is a file of lines `C name count` (committed) and `D name` (about to be deleted), each written whole before
-/// the
-/// next operation begins. What a session's tokens are follows from its name, so that a reader needs no more than the
-/// log.
+/// the next operation begins. What a session's tokens are follows from its name, so that a reader needs no more than
+/// the log.
 package struct CrashWriter {
   package let rig: Rig
   package let logPath: String

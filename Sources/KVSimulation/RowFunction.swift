@@ -1,8 +1,7 @@
 import KVBlocks
 
 /// Rows as a function of the tokens up to their own, as attention computes them: any row that is ever read can be
-/// checked
-/// without having kept it.
+/// checked without having kept it.
 package struct RowFunction: Sendable {
   package let layout: BlockLayout
 

@@ -21,8 +21,7 @@ package enum Step: Hashable, Sendable {
 }
 
 /// Draws steps from a seed. Tokens come from a small alphabet and a few system prompts, so that prefixes are shared,
-/// blocks
-/// diverge inside, and names collide.
+/// blocks diverge inside, and names collide.
 package struct Workload {
   package private(set) var random: SplitMix64
   private let prompts: [[Token]]

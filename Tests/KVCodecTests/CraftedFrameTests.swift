@@ -4,8 +4,7 @@ import Testing
 @testable import KVCodec
 
 /// Damage with intent: frames whose checksums are right and whose fields lie. None may crash, read outside the frame,
-/// or
-/// allocate what it merely claims.
+/// or allocate what it merely claims.
 @Suite struct CraftedFrameTests {
   private static func block(_ elementType: ElementType = .bf16) throws -> BlockFixture {
     let row = 20 * elementType.unitByteCount

@@ -10,8 +10,7 @@ import Testing
 #endif
 
 /// Frames written when format 1 was settled. They decode for ever; should a test here fail, the format has changed and
-/// needs
-/// a new version number.
+/// needs a new version number.
 @Suite struct GoldenFrameTests {
   /// All element types, sparse and dense planes, rows and columns left over, an extra key.
   private static func block() throws -> BlockFixture {

@@ -17,8 +17,8 @@ package enum LMDBFileGuard {
   /// Returns where LMDB may open the file.
   /// - Parameter path: the data file, or the environment's directory.
   /// - Throws: `damaged`, `foreignByteOrder`, `notAStore`, `versionTooNew`; `notFound`, `permissionDenied`,
-  ///   `inputOutput`;
-  ///   `busy` where another process changed the file faster than it could be read, and each walk met something wrong.
+  ///   `inputOutput`; `busy` where another process changed the file faster than it could be read, and each walk met
+  ///   something wrong.
   package static func check(path: String) throws(StoreError) {
     let report = try inspect(path: path, deep: false, findingCountLimit: 1)
     if let error = refusal(report, path: path) { throw error }

@@ -4,8 +4,7 @@ import KVTiering
 /// it.
 ///
 /// While it lives, its blocks are not deleted by this process's quota. It pins nothing in RAM: take a ``lease()`` for
-/// that, or
-/// ``gather(plane:tokens:into:)`` rows, which needs no frame for blocks that lie on disk.
+/// that, or ``gather(plane:tokens:into:)`` rows, which needs no frame for blocks that lie on disk.
 public struct Prefix: ~Copyable, Sendable {
   /// Tokens whose rows are stored: the full blocks' and those of a partly equal block.
   public let tokenCount: Int

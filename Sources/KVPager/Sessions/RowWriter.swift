@@ -15,8 +15,7 @@ public struct RowWriter: ~Copyable {
   }
 
   /// The rows of plane `index` of ``layout``: `tokens.count * rowByteCount` bytes, token-major. Fill all of them; do
-  /// not keep
-  /// the pointer.
+  /// not keep the pointer.
   public borrowing func withUnsafeRows<R, E: Error>(
     ofPlane index: Int, _ body: (UnsafeMutableRawBufferPointer) throws(E) -> R
   ) throws(E) -> R {

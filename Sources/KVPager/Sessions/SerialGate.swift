@@ -8,9 +8,8 @@
 
 // Invariants: `owner` is the thread inside `enter`, nil outside.
 
-/// Lets one thread at a time change a session. Unlike a `Lock` it may be held across I/O and the caller's closures,
-/// and it
-/// names the mistake when such a closure comes back in.
+/// Lets one thread at a time change a session. Unlike a `Lock` it may be held across I/O and the caller's closures, and
+/// it names the mistake when such a closure comes back in.
 final class SerialGate: @unchecked Sendable {  // because: every field is read and written under `mutex` only
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
   private let freed: UnsafeMutablePointer<pthread_cond_t>

@@ -5,8 +5,7 @@ public enum BlockSharing: Hashable, Sendable {
   /// Equal identity is equal: the stored block is shared, and its rows are not even asked for.
   case byIdentity
   /// The rows are compared: equal bytes are shared; others become a variant of their own, so that what comes out is
-  /// what
-  /// went in, byte for byte. For files whose origin nobody answers for.
+  /// what went in, byte for byte. For files whose origin nobody answers for.
   case byContent
 }
 
@@ -14,12 +13,11 @@ extension Session {
   /// Appends tokens and their rows, block by block, straight into frames.
   ///
   /// `rows` is called for stretches of `tokens` in order, each inside one block, and fills every plane; for blocks that
-  /// are
-  /// shared `byIdentity` it is not called. RAM needed: one frame, however long the session.
+  /// are shared `byIdentity` it is not called. RAM needed: one frame, however long the session.
   ///
   /// - Throws: what `rows` throws, as it is, or a `StoreError` (`poolExhausted`, `budgetTooSmall`, `quotaFull`,
-  ///   `diskFull`, ...).
-  ///   The session then holds the tokens of the stretches that were completed: ``tokenCount`` says how many.
+  ///   `diskFull`, ...). The session then holds the tokens of the stretches that were completed: ``tokenCount`` says
+  ///   how many.
   public func append(
     _ tokens: [Token], sharing: BlockSharing = .byIdentity, rows: (borrowing RowWriter) throws -> Void
   ) throws {

@@ -6,8 +6,8 @@ extension Session {
   /// Sessions that commit at the same time share one transaction. A commit that changes nothing still writes the
   /// record.
   /// - Throws: `conflict` where another process committed the name since, `alreadyExists` for a new session whose name
-  ///   was
-  ///   taken meanwhile, `quotaFull`, `diskFull`, `blockLost`. The session stays as it was and may be committed again.
+  ///   was taken meanwhile, `quotaFull`, `diskFull`, `blockLost`. The session stays as it was and may be committed
+  ///   again.
   public func commit() throws(StoreError) {
     try gate.enter { () throws(StoreError) in try commitLocked() }
   }
@@ -58,8 +58,7 @@ extension Session {
   }
 
   /// Gives the session an opaque engine state that cannot be cut at a token (recurrent, sliding-window), or takes it
-  /// away with
-  /// nil. Stored with the next commit.
+  /// away with nil. Stored with the next commit.
   public func setCheckpoint(_ bytes: [UInt8]?) {
     state.withLock {
       $0.checkpointChangeCount += 1

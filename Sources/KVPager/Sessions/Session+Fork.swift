@@ -2,9 +2,8 @@ import KVTiering
 
 extension Session {
   /// Begins another session with this one's first `tokenCount` tokens (all by default). Full blocks are shared, none is
-  /// copied;
-  /// a cut inside a block copies the rows before it. Metadata, origin and, for a whole fork, the checkpoint come along.
-  /// The fork is in the store from its own ``commit()-5lufu`` on.
+  /// copied; a cut inside a block copies the rows before it. Metadata, origin and, for a whole fork, the checkpoint
+  /// come along. The fork is in the store from its own ``commit()-5lufu`` on.
   /// - Throws: `alreadyExists`; `invalidArgument` for a cut where a checkpoint cannot be cut.
   public func fork(named name: String, tokenCount: Int? = nil) throws(StoreError) -> Session {
     let fork = try space.createSession(named: name)
@@ -54,9 +53,8 @@ extension Session {
   }
 
   /// Makes `tokens` this session's, their rows being those of `keys`: blocks wholly covered are shared, the rows of a
-  /// further
-  /// one are copied into an open tail, unless it is a tail of just these rows (`sharingTail`). Nothing changes where
-  /// that fails.
+  /// further one are copied into an open tail, unless it is a tail of just these rows (`sharingTail`). Nothing changes
+  /// where that fails.
   func adopt(
     tokens: [Token], keys: [BlockKey], sharingTail: Bool = false
   ) throws(StoreError) {

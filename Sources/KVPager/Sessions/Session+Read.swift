@@ -2,8 +2,7 @@ import KVTiering
 
 extension Session {
   /// Loads what is on disk and pins the blocks of `tokens` (all by default), whole blocks. The lease counts tokens from
-  /// the first
-  /// of those blocks.
+  /// the first of those blocks.
   /// - Throws: `poolExhausted` where they do not fit into the RAM budget beside what is pinned already; `blockLost`.
   public func lease(tokens: Range<Int>? = nil) throws(StoreError) -> BlockLease {
     let (keys, range) = try sealedRun(tokens)
@@ -17,8 +16,7 @@ extension Session {
   }
 
   /// Copies the rows of one plane over `tokens` (all by default) into the caller's memory, token-major. Blocks on disk
-  /// are
-  /// decoded straight into it and need no frame.
+  /// are decoded straight into it and need no frame.
   /// - Precondition: `destination` has `tokens.count * rowByteCount` bytes.
   /// - Throws: `blockLost`.
   public func gather(
@@ -44,8 +42,7 @@ extension Session {
   }
 
   /// A block that begins with this session's tail, where the tail itself is gone: whoever committed the session since,
-  /// in
-  /// another process, put a longer block in its place, and its first rows are the tail's.
+  /// in another process, put a longer block in its place, and its first rows are the tail's.
   func tailStandIn(for key: BlockKey) throws(StoreError) -> BlockKey? {
     let (table, tokens, isPlain) = state.withLock { state in
       let isTail = state.table.tailTokenCount > 0 && state.table.hashes.last == key.hash

@@ -4,8 +4,7 @@ import KVTiering
 /// survive a restart.
 ///
 /// Thread-safe: changes wait for each other, readers see the state between changes. A session is one process's to
-/// change at a
-/// time; another process that commits the same name makes this one's next commit a `conflict`.
+/// change at a time; another process that commits the same name makes this one's next commit a `conflict`.
 public final class Session: Sendable {
   public let space: CacheSpace
   let state: Lock<SessionState>

@@ -3,8 +3,8 @@ import KVTiering
 // Invariants:
 // - `table` covers `tokens[..<table.tokenCount]`; `open` holds the rows of the last block's tokens that are not sealed.
 // - Without an open tail, `table.tokenCount == tokens.count`. With one, `table` holds full blocks only, and the open
-//   tail holds
-//   the rows of `tokens[table.tokenCount...]`: at least 1, and a whole block only where it could not be sealed yet.
+//   tail holds the rows of `tokens[table.tokenCount...]`: at least 1, and a whole block only where it could not be
+//   sealed yet.
 // - Every hash in `table` is protected in the pager, once a session.
 
 /// What a session knows, changed by one thread at a time (`SerialGate`), read by all under the session's `Lock`.
