@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// Imports point down the list; TidyTests holds every `import` to `moduleDependencies` below.
+// Imports point down the list; TidyTests holds every `import` to the house's table (ImportRules.swift).
 let strict: [SwiftSetting] = [
   .treatAllWarnings(as: .error),
   .enableExperimentalFeature("Lifetimes"),
