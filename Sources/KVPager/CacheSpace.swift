@@ -91,7 +91,7 @@ public final class CacheSpace: Sendable {
       throw StoreError(
         .damaged,
         "session \"\(name)\" names \(record.blocks.count) blocks for \(record.tokens.count) tokens: "
-          + "delete it, or save what is whole with `kvpager salvage`")
+          + "delete it, or bring the store back from a copy")
     }
     return Session(space: self, record: record)
   }

@@ -1,4 +1,5 @@
 import KVBlocks
+import KVSimulation
 import SafeLMDB
 import Testing
 
@@ -16,7 +17,7 @@ struct Churn {
   private let noise: UnsafeMutableRawBufferPointer
   private(set) var frameByteCount = 0
   private var number: Int32 = 0
-  private var random = SplitMix(state: 7)
+  private var random = SplitMix64(seed: 7)
   private var slack = QuotaSlack()
 
   init(_ store: TestStore, greatestByteCount: Int) {
@@ -55,17 +56,6 @@ struct Churn {
       }
       try run.finish(&transaction)
     }
-  }
-}
-
-struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
   }
 }
 

@@ -1,4 +1,5 @@
 import KVBlocks
+import KVSimulation
 import Testing
 
 @testable import KVDiskTier
@@ -94,7 +95,7 @@ struct FormatTests {
   }
 
   @Test func `a record that lies under a true checksum is an error or another record, never a crash`() throws {
-    var random = SplitMix(state: 42)
+    var random = SplitMix64(seed: 42)
     for (_, bytes, decode) in try Self.samples() {
       for _ in 0..<4000 {
         var forged = bytes
@@ -111,7 +112,7 @@ struct FormatTests {
   }
 
   @Test func `extents are whole pages and add up to the frame`() {
-    var random = SplitMix(state: 3)
+    var random = SplitMix64(seed: 3)
     for _ in 0..<20_000 {
       let byteCount = Int.random(in: 1...8_000_000, using: &random)
       let count = ExtentFormat.pieceCount(of: byteCount)

@@ -1,5 +1,6 @@
 import KVBlocks
 import KVInterchange
+import KVSimulation
 import Testing
 
 #if canImport(Darwin)
@@ -7,18 +8,6 @@ import Testing
 #elseif canImport(Glibc)
   import Glibc
 #endif
-
-/// A seeded generator: the seed is in the failure's message.
-struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
-  }
-}
 
 struct MalformedTests {
   private static let interesting: [UInt32] = [
@@ -88,13 +77,13 @@ struct MalformedTests {
     let files = BuiltStates.all + [("safetensors", try Fixtures.safetensors().everything())]
     for round in 0..<(isLong ? 100_000 : 1000) {
       let seed = UInt64(lane * 1_000_000 + round)
-      var random = SplitMix(state: seed)
+      var random = SplitMix64(seed: seed)
       let file = files[Int.random(in: 0..<files.count, using: &random)]
       Self.check(Self.mutated(file.bytes, &random), "\(file.name), seed \(seed)")
     }
   }
 
-  private static func mutated(_ bytes: [UInt8], _ random: inout SplitMix) -> [UInt8] {
+  private static func mutated(_ bytes: [UInt8], _ random: inout SplitMix64) -> [UInt8] {
     var bytes = bytes
     for _ in 0..<Int.random(in: 1...3, using: &random) where bytes.count > 8 {
       let offset = Int.random(in: 0..<bytes.count - 4, using: &random)
