@@ -44,31 +44,55 @@ package struct BlockDecoder: ~Copyable {
     _ pieces: FramePieces, layout: BlockLayout, expecting key: BlockKey, plane: Int, rows: Range<Int>,
     into destination: UnsafeMutableRawBufferPointer
   ) throws(FrameError) -> Int {
-    precondition(layout.planes.indices.contains(plane), "no such plane")
-    let row = layout.planes[plane].rowByteCount
-    precondition(destination.count == rows.count * row, "the destination and the rows differ in size")
+    try decodeRows(
+      pieces, layout: layout, of: BlockRows(key: key, rows: rows, firstRow: 0),
+      into: [PlaneDestination(plane: plane, bytes: destination)])
+  }
+
+  /// Decodes a block's rows of several planes to their places. Verifies the header and those planes only. Returns the
+  /// block's tokens.
+  package mutating func decodeRows(
+    _ pieces: FramePieces, layout: BlockLayout, of block: BlockRows, into destinations: [PlaneDestination]
+  ) throws(FrameError) -> Int {
     let view = try FrameHeaderView(pieces, scratch: &headerScratch)
-    try Self.check(view, pieces, kind: .block, key: key)
+    try Self.check(view, pieces, kind: .block, key: block.key)
     try Self.check(view, layout)
-    guard rows.lowerBound >= 0, rows.upperBound <= view.tokenCount else {
-      throw FrameError("rows \(rows) of a block of \(view.tokenCount) tokens")
+    guard block.rows.lowerBound >= 0, block.rows.upperBound <= view.tokenCount else {
+      throw FrameError("rows \(block.rows) of a block of \(view.tokenCount) tokens")
     }
-    var offset = view.headerByteCount
-    for index in 0..<plane { offset += view.storedByteCount(index) }
-    let entry = try Self.entry(view, plane, offset: offset, layout)
-    let stored = pieces.contiguous(offset..<offset + entry.storedByteCount, scratch: &gathered)
-    if rows.count == view.tokenCount {
-      try planeDecoder.decode(stored, entry: entry, rowCount: view.tokenCount, into: destination)
-    } else {
-      let whole = rowScratch.bytes(entry.rawByteCount)
-      try planeDecoder.decode(
-        stored, entry: entry, rowCount: view.tokenCount,
-        into: UnsafeMutableRawBufferPointer(start: whole, count: entry.rawByteCount))
-      if let output = destination.baseAddress {
-        output.copyMemory(from: whole + rows.lowerBound * row, byteCount: destination.count)
+    // Planes are mostly asked for upwards: their offsets are summed up once.
+    var (plane, offset) = (0, view.headerByteCount)
+    for destination in destinations {
+      precondition(layout.planes.indices.contains(destination.plane), "no such plane")
+      if destination.plane < plane { (plane, offset) = (0, view.headerByteCount) }
+      while plane < destination.plane {
+        offset += view.storedByteCount(plane)
+        plane += 1
       }
+      let rowByteCount = layout.planes[plane].rowByteCount
+      try decode(
+        pieces, entry: try Self.entry(view, plane, offset: offset, layout), tokenCount: view.tokenCount,
+        rows: block.rows, into: destination.part(for: block, rowByteCount: rowByteCount))
     }
     return view.tokenCount
+  }
+
+  private mutating func decode(
+    _ pieces: FramePieces, entry: FrameHeader.PlaneEntry, tokenCount: Int, rows: Range<Int>,
+    into destination: UnsafeMutableRawBufferPointer
+  ) throws(FrameError) {
+    let stored = pieces.contiguous(entry.offset..<entry.offset + entry.storedByteCount, scratch: &gathered)
+    guard rows.count < tokenCount else {
+      return try planeDecoder.decode(stored, entry: entry, rowCount: tokenCount, into: destination)
+    }
+    let whole = rowScratch.bytes(entry.rawByteCount)
+    try planeDecoder.decode(
+      stored, entry: entry, rowCount: tokenCount,
+      into: UnsafeMutableRawBufferPointer(start: whole, count: entry.rawByteCount))
+    if let output = destination.baseAddress {
+      output.copyMemory(
+        from: whole + rows.lowerBound * entry.layout.rowByteCount, byteCount: destination.count)
+    }
   }
 
   /// Reads a blob of at most `byteCountLimit` bytes.

@@ -10,9 +10,10 @@ import KVBlocks
 ///
 /// Safe to use from several threads at a time: reads carry their own offset.
 public final class ByteSource: Sendable {
-  private enum Storage: Sendable {
+  private enum Storage: @unchecked Sendable {  // because: borrowed memory is read only, and its owner keeps it unchanged
     case file(descriptor: Int32)
     case memory([UInt8])
+    case borrowed(UnsafeRawBufferPointer)
   }
 
   private let storage: Storage
@@ -44,6 +45,12 @@ public final class ByteSource: Sendable {
     byteCount = bytes.count
   }
 
+  /// Reads memory where it lies. It must stay, unchanged, as long as the source and every state that was read from it.
+  public init(borrowing bytes: UnsafeRawBufferPointer) {
+    storage = .borrowed(bytes)
+    byteCount = bytes.count
+  }
+
   deinit {
     if case .file(let descriptor) = storage { close(descriptor) }
   }
@@ -62,6 +69,8 @@ public final class ByteSource: Sendable {
       bytes.withUnsafeBytes {
         destination.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[offset...].prefix(destination.count)))
       }
+    case .borrowed(let bytes):
+      destination.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[offset...].prefix(destination.count)))
     case .file(let descriptor):
       var done = 0
       while done < destination.count {

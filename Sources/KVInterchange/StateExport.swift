@@ -19,9 +19,34 @@ public protocol StateExport: Sendable {
     gather: (_ plane: Int, _ rows: Range<Int>, UnsafeMutableRawBufferPointer) throws(Failure) -> Void,
     progress: ((Int) -> Void)?
   ) throws(Failure)
+
+  /// Writes the file into memory of ``byteCount`` bytes: rows go straight to their places, all planes at one time.
+  ///
+  /// - Parameter read: fills the destinations with `rows` of their planes, token-major.
+  func write<Failure: Error>(
+    into buffer: UnsafeMutableRawBufferPointer,
+    read: (_ rows: Range<Int>, [PlaneDestination]) throws(Failure) -> Void
+  ) throws(Failure)
 }
 
 extension StateExport {
+  public func write<Failure: Error>(
+    into buffer: UnsafeMutableRawBufferPointer,
+    read: (_ rows: Range<Int>, [PlaneDestination]) throws(Failure) -> Void
+  ) throws(Failure) {
+    precondition(buffer.count == byteCount, "a buffer of the file's size")
+    var cursor = 0
+    try write(
+      to: { (bytes) throws(Failure) in
+        UnsafeMutableRawBufferPointer(rebasing: buffer[cursor..<cursor + bytes.count]).copyMemory(from: bytes)
+        cursor += bytes.count
+      },
+      gather: { (plane, rows, destination) throws(Failure) in
+        try read(rows, [PlaneDestination(plane: plane, bytes: destination)])
+      },
+      progress: nil)
+  }
+
   /// Writes the file into `file`. `gather` as in ``write(to:gather:progress:)``.
   public func write(
     to file: ExportFile,

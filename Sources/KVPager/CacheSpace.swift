@@ -49,7 +49,7 @@ public final class CacheSpace: Sendable {
       }
       store.instruments.prefixLookedUp(askedTokenCount: tokens.count, foundTokenCount: tokenCount)
       return Prefix(
-        space: self, tokenCount: tokenCount, fullBlockCount: found.blockCount,
+        space: self, tokens: Array(tokens[..<tokenCount]), fullBlockCount: found.blockCount,
         memoryBlockCount: found.memoryBlockCount, keys: keys)
     } catch {
       pager.unprotect(keys)
@@ -96,24 +96,23 @@ public final class CacheSpace: Sendable {
     return Session(space: self, record: record)
   }
 
-  /// As ``Prefix/gather(plane:tokens:into:)``, over any run of blocks.
-  func gather(
-    plane: Int, tokens: Range<Int>, of keys: [BlockKey], into destination: UnsafeMutableRawBufferPointer
+  /// Copies the rows of `tokens` of a run of blocks, every plane to its destination. Returns the tokens copied, from
+  /// the first on.
+  func read(
+    tokens: Range<Int>, of keys: [BlockKey], into destinations: [PlaneDestination]
   ) throws(StoreError) -> Int {
-    let rowByteCount = layout.planes[plane].rowByteCount
-    precondition(destination.count == tokens.count * rowByteCount, "a destination of the rows' size")
-    var pieces: [PlaneRows] = []
-    var firstTokens: [Int] = []
-    for piece in BlockPieces(of: tokens, blockTokenCount: layout.blockTokenCount) {
-      let start = (piece.firstToken - tokens.lowerBound) * rowByteCount
-      pieces.append(
-        PlaneRows(
-          key: keys[piece.block], rows: piece.rows,
-          destination: UnsafeMutableRawBufferPointer(
-            rebasing: destination[start..<start + piece.rows.count * rowByteCount])))
-      firstTokens.append(piece.firstToken)
+    for destination in destinations {
+      precondition(layout.planes.indices.contains(destination.plane), "a plane of the layout")
+      precondition(
+        destination.bytes.count == tokens.count * layout.planes[destination.plane].rowByteCount,
+        "a destination of the rows' size")
     }
-    let count = try store.pager.readPlane(plane, layout: layout, of: pieces)
-    return count < pieces.count ? firstTokens[count] - tokens.lowerBound : tokens.count
+    var blocks: [BlockRows] = []
+    for piece in BlockPieces(of: tokens, blockTokenCount: layout.blockTokenCount) {
+      blocks.append(
+        BlockRows(key: keys[piece.block], rows: piece.rows, firstRow: piece.firstToken - tokens.lowerBound))
+    }
+    let count = try store.pager.readRows(of: blocks, layout: layout, into: destinations)
+    return count < blocks.count ? blocks[count].firstRow : tokens.count
   }
 }

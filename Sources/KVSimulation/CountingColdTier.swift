@@ -63,11 +63,11 @@ package final class CountingColdTier: ColdTier {
     return try inner.loadPlane(key, layout: layout, plane: plane, rows: rows, into: destination)
   }
 
-  package func loadPlane(
-    _ plane: Int, layout: BlockLayout, of pieces: ArraySlice<PlaneRows>
+  package func loadRows(
+    of blocks: ArraySlice<BlockRows>, layout: BlockLayout, into destinations: [PlaneDestination]
   ) throws(StoreError) -> [LoadOutcome] {
-    counted.withLock { $0.planeReads += pieces.count }
-    return try inner.loadPlane(plane, layout: layout, of: pieces)
+    counted.withLock { $0.planeReads += blocks.count * destinations.count }
+    return try inner.loadRows(of: blocks, layout: layout, into: destinations)
   }
 
   package func willNeed(_ keys: [BlockKey]) { inner.willNeed(keys) }

@@ -20,10 +20,10 @@ package protocol ColdTier: Sendable {
   func loadPlane(
     _ key: BlockKey, layout: BlockLayout, plane: Int, rows: Range<Int>, into destination: UnsafeMutableRawBufferPointer
   ) throws(StoreError) -> LoadOutcome
-  /// As above for several blocks, each to its place, up to the first that cannot be had: an outcome for each that was
-  /// tried.
-  func loadPlane(
-    _ plane: Int, layout: BlockLayout, of pieces: ArraySlice<PlaneRows>
+  /// Decodes rows of several blocks, several planes each, to their places, up to the first block that cannot be had: an
+  /// outcome for each that was tried.
+  func loadRows(
+    of blocks: ArraySlice<BlockRows>, layout: BlockLayout, into destinations: [PlaneDestination]
   ) throws(StoreError) -> [LoadOutcome]
   /// A hint: these blocks are loaded next.
   func willNeed(_ keys: [BlockKey])
@@ -40,13 +40,19 @@ package protocol ColdTier: Sendable {
 }
 
 extension ColdTier {
-  package func loadPlane(
-    _ plane: Int, layout: BlockLayout, of pieces: ArraySlice<PlaneRows>
+  package func loadRows(
+    of blocks: ArraySlice<BlockRows>, layout: BlockLayout, into destinations: [PlaneDestination]
   ) throws(StoreError) -> [LoadOutcome] {
     var outcomes: [LoadOutcome] = []
-    for piece in pieces {
-      let outcome = try loadPlane(
-        piece.key, layout: layout, plane: plane, rows: piece.rows, into: piece.destination)
+    for block in blocks {
+      var outcome = LoadOutcome.absent
+      for destination in destinations {
+        let rowByteCount = layout.planes[destination.plane].rowByteCount
+        outcome = try loadPlane(
+          block.key, layout: layout, plane: destination.plane, rows: block.rows,
+          into: destination.part(for: block, rowByteCount: rowByteCount))
+        guard case .loaded = outcome else { break }
+      }
       outcomes.append(outcome)
       guard case .loaded = outcome else { break }
     }

@@ -48,28 +48,30 @@ extension Pager {
   package func readPlane(
     _ key: BlockKey, layout: BlockLayout, plane: Int, rows: Range<Int>, into destination: UnsafeMutableRawBufferPointer
   ) throws(StoreError) -> Bool {
-    let piece = PlaneRows(key: key, rows: rows, destination: destination)
-    switch try readResidentPlane(piece, layout, plane) {
+    let block = BlockRows(key: key, rows: rows, firstRow: 0)
+    switch try readResident(block, layout, [PlaneDestination(plane: plane, bytes: destination)]) {
     case .memory: return true
     case .disk: return try readPlaneFromDisk(key, layout, plane, rows, destination)
     case .nowhere: return false
     }
   }
 
-  /// Reads the rows where the block is in RAM, and else tells where to look for it.
-  func readResidentPlane(
-    _ piece: PlaneRows, _ layout: BlockLayout, _ plane: Int
+  /// Copies a block's rows to their places where the block is in RAM, and else tells where to look for it.
+  func readResident(
+    _ block: BlockRows, _ layout: BlockLayout, _ destinations: [PlaneDestination]
   ) throws(StoreError) -> Whereabouts {
-    let range = layout.byteRange(ofPlane: plane, rows: piece.rows)
-    precondition(piece.destination.count == range.count, "the destination holds just the rows' bytes")
-    let whereabouts = try holdResident(piece.key)
+    let whereabouts = try holdResident(block.key)
     switch whereabouts {
     case .memory(let held):
       defer { letGo(held) }
-      guard piece.rows.upperBound <= held.tokenCount else {
-        throw .invalidArgument("rows up to \(piece.rows.upperBound) of a block of \(held.tokenCount) tokens")
+      guard block.rows.upperBound <= held.tokenCount else {
+        throw .invalidArgument("rows up to \(block.rows.upperBound) of a block of \(held.tokenCount) tokens")
       }
-      piece.destination.copyMemory(from: UnsafeRawBufferPointer(rebasing: held.memory.bytes[range]))
+      for destination in destinations {
+        let range = layout.byteRange(ofPlane: destination.plane, rows: block.rows)
+        destination.part(for: block, rowByteCount: layout.planes[destination.plane].rowByteCount)
+          .copyMemory(from: UnsafeRawBufferPointer(rebasing: held.memory.bytes[range]))
+      }
       core.state.withLock { $0.counters.memoryHits += 1 }
     case .disk: break
     case .nowhere: core.state.withLock { $0.counters.misses += 1 }
@@ -82,7 +84,7 @@ extension Pager {
     _ destination: UnsafeMutableRawBufferPointer
   ) throws(StoreError) -> Bool {
     let outcome = try core.cold.loadPlane(key, layout: layout, plane: plane, rows: rows, into: destination)
-    return core.state.withLock { $0.notePlaneRead(key, outcome) }
+    return core.state.withLock { $0.notePlaneReads(1, of: key, outcome) }
   }
 
   // MARK: Comparing
@@ -156,11 +158,11 @@ extension Pager {
 }
 
 extension PagerState {
-  /// Counts what became of a read past the frames; false for a miss.
-  mutating func notePlaneRead(_ key: BlockKey, _ outcome: LoadOutcome) -> Bool {
+  /// Counts what became of a read of `count` planes past the frames; false for a miss.
+  mutating func notePlaneReads(_ count: Int, of key: BlockKey, _ outcome: LoadOutcome) -> Bool {
     switch outcome {
     case .loaded:
-      counters.planeReads += 1
+      counters.planeReads += UInt64(count)
       return true
     case .damaged:
       noteDamage(key)

@@ -69,6 +69,19 @@ extension StateExport {
     #expect(bytes.count == byteCount)
     return bytes
   }
+
+  /// The file written straight into memory.
+  func bytesInPlace(from state: some ImportedState) throws -> [UInt8] {
+    var bytes = [UInt8](repeating: 0xa5, count: byteCount)
+    try bytes.withUnsafeMutableBytes { buffer in
+      try write(into: buffer) { (rows, destinations) throws in
+        for destination in destinations {
+          try state.copyRows(plane: destination.plane, rows: rows, into: destination.bytes)
+        }
+      }
+    }
+    return bytes
+  }
 }
 
 extension SequenceState {

@@ -67,17 +67,16 @@ extension DiskTier {
     }
   }
 
-  /// Decodes rows of one plane of several blocks, up to the first that cannot be had, in one transaction.
-  package func loadPlane(
-    _ plane: Int, layout: BlockLayout, of blocks: ArraySlice<PlaneRows>
+  /// Decodes rows of several blocks, up to the first that cannot be had, in one transaction.
+  package func loadRows(
+    of blocks: ArraySlice<BlockRows>, layout: BlockLayout, into destinations: [PlaneDestination]
   ) throws(StoreError) -> [LoadOutcome] {
     try codecs.withDecoder { (decoder) throws(StoreError) in
       try environment.read { (transaction) throws(StoreError) in
         var outcomes: [LoadOutcome] = []
         for block in blocks {
           let outcome = try withPieces(of: block.key, transaction, &decoder) { (pieces, decoder) throws(FrameError) in
-            try decoder.decodePlane(
-              pieces, layout: layout, expecting: block.key, plane: plane, rows: block.rows, into: block.destination)
+            try decoder.decodeRows(pieces, layout: layout, of: block, into: destinations)
           }
           outcomes.append(outcome)
           guard case .loaded = outcome else { break }
@@ -87,13 +86,14 @@ extension DiskTier {
     }
   }
 
-  /// Asks the operating system to read these blocks' extents: they are loaded next.
+  /// Asks the operating system to read these blocks' extents where they are not in memory: they are loaded next.
   package func willNeed(_ keys: [BlockKey]) {
     do throws(StoreError) {
       try environment.read { (transaction) throws(StoreError) in
         for key in keys {
           guard let head = try tables.blockHead(key, transaction) else { continue }
-          for piece in try tables.pieces(of: head.frame, transaction) { Environment.willNeed(piece) }
+          guard recentFrames.note(head.frame) else { continue }
+          Environment.readAhead(try tables.pieces(of: head.frame, transaction))
         }
       }
     } catch {

@@ -39,3 +39,14 @@ public struct SequenceExportOptions: Hashable, Sendable {
     self.architecture = architecture
   }
 }
+
+extension SequenceOrigin {
+  /// Options with which another session or prefix is written for the context that this state came from.
+  public var exportOptions: SequenceExportOptions {
+    SequenceExportOptions(
+      container: container, version: version, isTransposed: isTransposed, streamCount: streamCount,
+      streamIndex: streamIndex, sequenceID: cells.sequenceLists.first?.first,
+      hasBlobHeader: container == .memoryBlob ? blobSequenceID != nil : nil, rotation: rotation,
+      architecture: architecture.map { String(decoding: $0, as: UTF8.self) })
+  }
+}

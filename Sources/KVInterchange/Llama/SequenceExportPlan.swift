@@ -89,14 +89,14 @@ struct SequenceExportPlan: Sendable {
       outputs = Array(checkpoint.prefix(origin.outputsByteCount))
       rest = Array(checkpoint.dropFirst(origin.outputsByteCount))
     }
-    if container != .sessionFile { outputs = [] }
+    if !container.isWholeContext { outputs = [] }
     guard !rest.isEmpty else { return }
     let versionsAgree =
       version == origin.version || (version < 4 && origin.version < 4 && origin.cells.extensionByteCount == 0)
     let isReshaped =
       isTransposed != origin.isTransposed || streamCount != origin.streamCount || streamIndex != origin.streamIndex
       || sequenceID != nil || (options.rotation != nil && options.rotation != origin.rotation)
-    let losesSequences = origin.container == .sessionFile && container != .sessionFile
+    let losesSequences = origin.container.isWholeContext && !container.isWholeContext
     guard versionsAgree, !isReshaped, !losesSequences else {
       throw .invalidArgument(
         "the state carries \(rest.count) bytes of other caches that are only valid as they were imported; "
@@ -128,9 +128,9 @@ struct SequenceExportPlan: Sendable {
       if options.hasBlobHeader ?? (isBlobAlready ? origin.blobSequenceID != nil : true) {
         blobSequenceID = sequenceID ?? origin.blobSequenceID ?? firstID
       }
-    case .sessionFile:
+    case .sessionFile, .contextBlob:
       guard let name = options.architecture.map({ Array($0.utf8) }) ?? origin.architecture else {
-        throw .invalidArgument("a session file names the model's architecture (\"llama\", ...); give it")
+        throw .invalidArgument("a whole context's state names the model's architecture (\"llama\", ...); give it")
       }
       guard name.count <= StateLimit.architectureByteCount else {
         throw .invalidArgument(
@@ -139,8 +139,8 @@ struct SequenceExportPlan: Sendable {
       architecture = name
     case .sequenceFile: break
     }
-    keepsFirstSequenceOnly = origin.container == .sessionFile && container != .sessionFile && sequenceID == nil
-    if container != .memoryBlob {
+    keepsFirstSequenceOnly = origin.container.isWholeContext && !container.isWholeContext && sequenceID == nil
+    if container.carriesTokens {
       if case .absent = origin.tokenField {
         tokenWords = origin.tokensAreKnown ? tokens : []
       } else {

@@ -95,17 +95,19 @@ public struct SequenceOrigin: Hashable, Sendable {
     case .sequenceFile: "llama.cpp sequence file, version \(version)"
     case .sessionFile: "llama.cpp session file, version \(version + StateContainer.sessionVersionLead)"
     case .memoryBlob: "llama.cpp memory blob, like version \(version)"
+    case .contextBlob: "llama.cpp context state, like version \(version)"
     }
   }
 
   /// Settings under which the rows were computed, for `ModelFingerprint`.
   public var fingerprintSettings: [String: String] {
-    var settings = ["llama.version": "\(version)", "llama.v_trans": isTransposed ? "1" : "0"]
+    // Versions 2 and 3 differ in what a cell tells besides its position, never in rows; a blob does not say which it
+    // is.
+    var settings = ["llama.version": "\(max(version, 3))", "llama.v_trans": isTransposed ? "1" : "0"]
     if let rotation {
       settings["llama.n_rot_k"] = "\(rotation.keys)"
       settings["llama.n_rot_v"] = "\(rotation.values)"
     }
-    if let architecture { settings["llama.arch"] = String(decoding: architecture, as: UTF8.self) }
     // Planes of raw bytes do not tell one ggml type from another of the same size.
     for (name, types) in [("llama.types_k", keyTypes), ("llama.types_v", valueTypes)] {
       let hasRaw = types.runs.contains { run in

@@ -87,6 +87,9 @@ public struct SequenceState: ImportedState {
     return layout(.keys, data.keys) + layout(.values, data.values)
   }
 
+  /// Options with which another session or prefix is written for the context that this state came from.
+  public var exportOptions: SequenceExportOptions { sequenceOrigin.exportOptions }
+
   public var formatName: String { sequenceOrigin.formatName }
   public var origin: [UInt8] { sequenceOrigin.encoded() }
   public var canBeCut: Bool { sequenceOrigin.canBeCut }

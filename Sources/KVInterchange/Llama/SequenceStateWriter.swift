@@ -32,6 +32,7 @@ public struct SequenceStateWriter: StateExport {
     case .sequenceFile: total += 12 + 4 * plan.tokenWords.count
     case .sessionFile: total += 16 + 4 * plan.tokenWords.count + plan.architecture.count + plan.outputs.count
     case .memoryBlob: total += plan.blobSequenceID == nil ? 0 : 8
+    case .contextBlob: total += 4 + plan.architecture.count + plan.outputs.count
     }
     total += plan.rest.count
     guard plan.hasAttention else { return total }
@@ -55,6 +56,20 @@ public struct SequenceStateWriter: StateExport {
     gather: (_ plane: Int, _ rows: Range<Int>, UnsafeMutableRawBufferPointer) throws(Failure) -> Void,
     progress: ((Int) -> Void)? = nil
   ) throws(Failure) {
+    try write(to: sink, progress: progress) { (plane, isTransposed, out) throws(Failure) in
+      if isTransposed {
+        try writeChannels(plane, &out, sink, gather)
+      } else {
+        try writeRows(plane, &out, sink, gather)
+      }
+    }
+  }
+
+  /// Writes everything but the planes' rows, which `rows` writes or leaves room for: asked for each plane in its turn.
+  private func write<Failure: Error>(
+    to sink: (UnsafeRawBufferPointer) throws(Failure) -> Void, progress: ((Int) -> Void)?,
+    rows: (SequenceExportPlan.OutPlane, _ isTransposed: Bool, inout PieceBuffer) throws(Failure) -> Void
+  ) throws(Failure) {
     var out = PieceBuffer(progress: progress)
     try writeContainer(&out, sink)
     if plan.hasAttention {
@@ -69,12 +84,10 @@ public struct SequenceStateWriter: StateExport {
           try out.integer(UInt32(rotation.keys), sink)
           try out.integer(UInt32(rotation.values), sink)
         }
-        for plane in plan.keys { try writeRows(plane, &out, sink, gather) }
-        for plane in plan.values {
-          if plan.isTransposed {
-            try writeChannels(plane, &out, sink, gather)
-          } else {
-            try writeRows(plane, &out, sink, gather)
+        for (planes, isTransposed) in [(plan.keys, false), (plan.values, plan.isTransposed)] {
+          for plane in planes {
+            try writeHead(of: plane, isTransposed: isTransposed, &out, sink)
+            try rows(plane, isTransposed, &out)
           }
         }
         for _ in 0..<plan.emptyStreamCountAfter { try out.integer(UInt32(0), sink) }
@@ -82,13 +95,68 @@ public struct SequenceStateWriter: StateExport {
     }
     try out.append(plan.rest, sink)
     try out.flush(sink)
-    assert(out.writtenByteCount == byteCount, "the size foretold is the size written")
+  }
+
+  public func write<Failure: Error>(
+    into buffer: UnsafeMutableRawBufferPointer,
+    read: (_ rows: Range<Int>, [PlaneDestination]) throws(Failure) -> Void
+  ) throws(Failure) {
+    precondition(buffer.count == byteCount, "a buffer of the state's size")
+    var cursor = 0
+    var direct: [PlaneDestination] = []
+    var channels: [PlaneDestination] = []
+    let copy = { (bytes: UnsafeRawBufferPointer) throws(Failure) in
+      UnsafeMutableRawBufferPointer(rebasing: buffer[cursor..<cursor + bytes.count]).copyMemory(from: bytes)
+      cursor += bytes.count
+    }
+    try write(to: copy, progress: nil) { (plane, isTransposed, out) throws(Failure) in
+      // The rows' place is known; they come afterwards, all planes at one time.
+      try out.flush(copy)
+      let end = cursor + plane.rowByteCount * plan.rowCount
+      let place = PlaneDestination(
+        plane: plane.index, bytes: UnsafeMutableRawBufferPointer(rebasing: buffer[cursor..<end]))
+      if isTransposed { channels.append(place) } else { direct.append(place) }
+      cursor = end
+    }
+    assert(cursor == byteCount, "the size foretold is the size written")
+    if !direct.isEmpty { try read(0..<plan.rowCount, direct) }
+    try readChannels(channels, read)
+  }
+
+  /// Reads rows of as many planes at a time as the working memory holds, and turns each into channels.
+  private func readChannels<Failure: Error>(
+    _ places: [PlaneDestination], _ read: (Range<Int>, [PlaneDestination]) throws(Failure) -> Void
+  ) throws(Failure) {
+    guard let largest = places.map(\.bytes.count).max() else { return }
+    let groupCount = min(places.count, max(1, plan.workingByteCount / largest))
+    let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: groupCount * largest, alignment: 64)
+    defer { scratch.deallocate() }
+    let elements = Dictionary(plan.values.map { ($0.index, $0) }) { first, _ in first }
+    for start in stride(from: 0, to: places.count, by: groupCount) {
+      let group = places[start..<min(places.count, start + groupCount)]
+      let rows = group.enumerated().map { index, place in
+        PlaneDestination(
+          plane: place.plane,
+          bytes: UnsafeMutableRawBufferPointer(rebasing: scratch[index * largest..<index * largest + place.bytes.count])
+        )
+      }
+      try read(0..<plan.rowCount, rows)
+      for (source, place) in zip(rows, group) {
+        guard let plane = elements[place.plane] else { continue }
+        let element = plane.type.unitByteCount
+        Transposition.gather(
+          rows: UnsafeRawBufferPointer(source.bytes), rowCount: plan.rowCount, rowByteCount: plane.rowByteCount,
+          firstColumn: 0, elementByteCount: element, into: place.bytes, stripCount: plane.rowByteCount / element,
+          elementCount: plan.rowCount, firstElement: 0)
+      }
+    }
   }
 
   private func writeContainer<Failure: Error>(
     _ out: inout PieceBuffer, _ sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
   ) throws(Failure) {
     switch plan.container {
+    case .contextBlob: return try writeArchitecture(&out, sink)
     case .memoryBlob:
       guard let id = plan.blobSequenceID else { return }
       try out.integer(StateContainer.blobMagic, sink)
@@ -103,10 +171,28 @@ public struct SequenceStateWriter: StateExport {
     }
     try out.integer(UInt32(plan.tokenWords.count), sink)
     for word in plan.tokenWords { try out.integer(word, sink) }
-    if plan.container == .sessionFile {
-      try out.integer(UInt32(plan.architecture.count), sink)
-      try out.append(plan.architecture, sink)
-      try out.append(plan.outputs, sink)
+    if plan.container == .sessionFile { try writeArchitecture(&out, sink) }
+  }
+
+  private func writeArchitecture<Failure: Error>(
+    _ out: inout PieceBuffer, _ sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
+  ) throws(Failure) {
+    try out.integer(UInt32(plan.architecture.count), sink)
+    try out.append(plan.architecture, sink)
+    try out.append(plan.outputs, sink)
+  }
+
+  private func writeHead<Failure: Error>(
+    of plane: SequenceExportPlan.OutPlane, isTransposed: Bool, _ out: inout PieceBuffer,
+    _ sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
+  ) throws(Failure) {
+    try out.integer(plane.type.number, sink)
+    if isTransposed {
+      let element = plane.type.unitByteCount
+      try out.integer(UInt32(element), sink)
+      try out.integer(UInt32(plane.rowByteCount / element), sink)
+    } else {
+      try out.integer(UInt64(plane.rowByteCount), sink)
     }
   }
 
@@ -138,8 +224,6 @@ public struct SequenceStateWriter: StateExport {
     _ sink: (UnsafeRawBufferPointer) throws(Failure) -> Void,
     _ gather: (Int, Range<Int>, UnsafeMutableRawBufferPointer) throws(Failure) -> Void
   ) throws(Failure) {
-    try out.integer(plane.type.number, sink)
-    try out.integer(UInt64(plane.rowByteCount), sink)
     try RowPieces.write(
       plane: plane.index, rowByteCount: plane.rowByteCount, rowCount: plan.rowCount,
       pieceByteCount: pieceByteCount,
@@ -155,9 +239,6 @@ public struct SequenceStateWriter: StateExport {
   ) throws(Failure) {
     let element = plane.type.unitByteCount
     let channelCount = plane.rowByteCount / element
-    try out.integer(plane.type.number, sink)
-    try out.integer(UInt32(element), sink)
-    try out.integer(UInt32(channelCount), sink)
     let stripByteCount = plan.rowCount * element
     let groupCount = min(channelCount, max(1, plan.workingByteCount / stripByteCount))
     let strips = UnsafeMutableRawBufferPointer.allocate(byteCount: groupCount * stripByteCount, alignment: 64)

@@ -6,6 +6,12 @@ public enum StateContainer: String, Hashable, Sendable, CaseIterable {
   case sessionFile = "ggsn"
   /// `llama_state_seq_get_data`: a payload with or without an 8-byte header, without version and tokens.
   case memoryBlob = "blob"
+  /// `llama_state_get_data`: what a session file has after its tokens, without version and tokens.
+  case contextBlob = "context"
+
+  /// Whether the model's architecture and all sequences stand in it.
+  var isWholeContext: Bool { self == .sessionFile || self == .contextBlob }
+  var carriesTokens: Bool { self == .sequenceFile || self == .sessionFile }
 
   static let sequenceMagic: UInt32 = 0x6767_7371
   static let sessionMagic: UInt32 = 0x6767_736e

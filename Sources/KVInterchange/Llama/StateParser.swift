@@ -39,7 +39,12 @@ struct StateParser {
     case StateContainer.blobMagic: return try parseBlob(sequenceID: try reader.i32("the sequence id"))
     default:
       reader.seek(to: 0)
-      return try parseBlob(sequenceID: nil)
+      do throws(FormatError) {
+        return try parseBlob(sequenceID: nil)
+      } catch {
+        guard let state = parseContextBlob(nameByteCount: magic) else { throw error }
+        return state
+      }
     }
   }
 
@@ -61,12 +66,34 @@ struct StateParser {
       state.architecture = try reader.bytes(length, "the architecture's name")
     }
     let start = reader.offset
-    if let found = tryPayloads(state, from: start, versions: [state.version]) { return found }
-    if container == .sessionFile, let outputs = outputsRange(from: start) {
-      state.outputs = outputs
-      if let found = tryPayloads(state, from: outputs.upperBound, versions: [state.version]) { return found }
+    guard let found = tryWithOutputs(state, versions: [state.version]) else { throw failure(at: start) }
+    return found
+  }
+
+  /// Before the caches of a whole context older versions keep the last outputs.
+  private mutating func tryWithOutputs(_ state: ParsedState, versions: [Int]) -> ParsedState? {
+    var state = state
+    let start = reader.offset
+    if let found = tryPayloads(state, from: start, versions: versions) { return found }
+    guard state.container.isWholeContext, let outputs = outputsRange(from: start) else { return nil }
+    state.outputs = outputs
+    return tryPayloads(state, from: outputs.upperBound, versions: versions)
+  }
+
+  /// A whole context's state begins with the architecture's name, which is short and plain.
+  private mutating func parseContextBlob(nameByteCount: UInt32) -> ParsedState? {
+    guard (1...64).contains(nameByteCount) else { return nil }
+    do throws(FormatError) {
+      reader.seek(to: 4)
+      let name = try reader.bytes(Int(nameByteCount), "the architecture's name")
+      guard name.allSatisfy({ (0x21...0x7e).contains($0) }) else { return nil }
+      var state = ParsedState()
+      state.container = .contextBlob
+      state.architecture = name
+      return tryWithOutputs(state, versions: [4, 3, 2])
+    } catch {
+      return nil
     }
-    throw failure(at: start)
   }
 
   private mutating func parseBlob(sequenceID: Int32?) throws(FormatError) -> ParsedState {

@@ -7,19 +7,21 @@ import KVTiering
 /// that, or ``gather(plane:tokens:into:)`` rows, which needs no frame for blocks that lie on disk.
 public struct Prefix: ~Copyable, Sendable {
   /// Tokens whose rows are stored: the full blocks' and those of a partly equal block.
-  public let tokenCount: Int
+  public var tokenCount: Int { tokens.count }
   /// Full blocks that match.
   public let fullBlockCount: Int
   /// Of the matching blocks, how many are in RAM now. The others are on disk.
   public let memoryBlockCount: Int
+  /// The matching tokens.
+  public let tokens: [Token]
   let space: CacheSpace
   /// The full blocks, then perhaps the partly equal one.
   let keys: [BlockKey]
 
   /// `keys` are protected by the caller already; the prefix gives the protection back.
-  init(space: CacheSpace, tokenCount: Int, fullBlockCount: Int, memoryBlockCount: Int, keys: [BlockKey]) {
+  init(space: CacheSpace, tokens: [Token], fullBlockCount: Int, memoryBlockCount: Int, keys: [BlockKey]) {
     self.space = space
-    self.tokenCount = tokenCount
+    self.tokens = tokens
     self.fullBlockCount = fullBlockCount
     self.memoryBlockCount = memoryBlockCount
     self.keys = keys
@@ -49,10 +51,18 @@ public struct Prefix: ~Copyable, Sendable {
   public func gather(
     plane: Int, tokens: Range<Int>? = nil, into destination: UnsafeMutableRawBufferPointer
   ) throws(StoreError) -> Int {
+    try read(tokens: tokens, into: [PlaneDestination(plane: plane, bytes: destination)])
+  }
+
+  /// Copies the rows of several planes over `tokens` (all by default) into the caller's memory, token-major: faster
+  /// than plane by plane, since each block is looked up once.
+  /// - Returns: the tokens copied: fewer than asked for where a block was lost since the look-up.
+  /// - Precondition: each destination has `tokens.count * rowByteCount` bytes.
+  public func read(tokens: Range<Int>? = nil, into destinations: [PlaneDestination]) throws(StoreError) -> Int {
     try space.store.checkUsable()
     let tokens = tokens ?? 0..<tokenCount
     precondition(tokens.lowerBound >= 0 && tokens.upperBound <= tokenCount, "tokens \(tokens) of \(tokenCount)")
-    return try space.gather(plane: plane, tokens: tokens, of: keys, into: destination)
+    return try space.read(tokens: tokens, of: keys, into: destinations)
   }
 
   /// Starts loading the blocks into free frames, without waiting and without pinning.

@@ -22,20 +22,31 @@ extension Session {
   public func gather(
     plane: Int, tokens: Range<Int>? = nil, into destination: UnsafeMutableRawBufferPointer
   ) throws(StoreError) {
+    try read(tokens: tokens, into: [PlaneDestination(plane: plane, bytes: destination)])
+  }
+
+  /// Copies the rows of several planes over `tokens` (all by default) into the caller's memory, token-major: faster
+  /// than plane by plane, since each block is looked up once.
+  /// - Precondition: each destination has `tokens.count * rowByteCount` bytes.
+  /// - Throws: `blockLost`.
+  public func read(tokens: Range<Int>? = nil, into destinations: [PlaneDestination]) throws(StoreError) {
     try sealForReading()
     let (hashes, count) = state.withLock { ($0.table.hashes, $0.table.tokenCount) }
     let range = tokens ?? 0..<count
     precondition(range.lowerBound >= 0 && range.upperBound <= count, "tokens \(range) of \(count)")
     var keys = keys(hashes)
-    var copied = try space.gather(plane: plane, tokens: range, of: keys, into: destination)
+    var copied = try space.read(tokens: range, of: keys, into: destinations)
     if copied < range.count {
       let missing = (range.lowerBound + copied) / layout.blockTokenCount
       if let standIn = try tailStandIn(for: keys[missing]) {
         keys[missing] = standIn
-        let rest = UnsafeMutableRawBufferPointer(
-          rebasing: destination[(copied * layout.planes[plane].rowByteCount)...])
-        copied += try space.gather(
-          plane: plane, tokens: range.lowerBound + copied..<range.upperBound, of: keys, into: rest)
+        let rest = destinations.map {
+          PlaneDestination(
+            plane: $0.plane,
+            bytes: UnsafeMutableRawBufferPointer(
+              rebasing: $0.bytes[(copied * layout.planes[$0.plane].rowByteCount)...]))
+        }
+        copied += try space.read(tokens: range.lowerBound + copied..<range.upperBound, of: keys, into: rest)
       }
     }
     guard copied == range.count else { throw lost([keys[(range.lowerBound + copied) / layout.blockTokenCount]]) }

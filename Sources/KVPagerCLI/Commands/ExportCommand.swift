@@ -23,6 +23,7 @@ struct ExportCommand: ParsableCommand {
     case sequence = "llama-seq"
     case session = "llama-session"
     case blob = "llama-blob"
+    case context = "llama-context"
     case safetensors
   }
 
@@ -46,7 +47,8 @@ struct ExportCommand: ParsableCommand {
   @Option(help: ArgumentHelp("llama.cpp's sequence version, 2 to 4 (default: as imported).", valueName: "n"))
   var llamaVersion: Int?
 
-  @Option(help: ArgumentHelp("The model's architecture, which llama-session files name.", valueName: "name"))
+  @Option(
+    help: ArgumentHelp("The model's architecture, which llama-session and llama-context name.", valueName: "name"))
   var arch: String?
 
   @Option(help: ArgumentHelp("KV heads, for safetensors of shape [tokens, heads, size].", valueName: "n"))
@@ -100,6 +102,7 @@ struct ExportCommand: ParsableCommand {
       case .sequence: .sequenceFile
       case .session: .sessionFile
       case .blob: .memoryBlob
+      case .context: .contextBlob
       case .safetensors, nil: nil
       }
     if format == .safetensors { return .safetensors(headCount: heads) }
