@@ -10,7 +10,7 @@ import KVBlocks
 ///
 /// Safe to use from several threads at a time: reads carry their own offset.
 public final class ByteSource: Sendable {
-  private enum Storage: @unchecked Sendable {  // because: borrowed memory is read only, and its owner keeps it unchanged
+  private enum Storage: @unchecked Sendable {  // because: borrowed memory is only read
     case file(descriptor: Int32)
     case memory([UInt8])
     case borrowed(UnsafeRawBufferPointer)
