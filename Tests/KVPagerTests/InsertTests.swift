@@ -78,6 +78,23 @@ import Testing
     #expect(statistics.memoryHitCount + statistics.planeReadCount / rig.layout.planes.count == 9)
   }
 
+  @Test func `tokens that are not there are refused`() throws {
+    let rig = try Rig()
+    let store = try rig.open()
+    try insert(tokens(0..<20), rig, store)
+    let session = try rig.space(store).createSession(named: "chat")
+    try rig.append(tokens(0..<20), to: session)
+    let error = #expect(throws: StoreError.self) { try session.read(tokens: 3..<21, into: []) }
+    #expect(error?.code == .invalidArgument)
+    let prefix = try rig.space(store).longestPrefix(of: tokens(0..<20))
+    do {
+      _ = try prefix.read(tokens: 3..<21, into: [])
+      Issue.record("21 tokens of 20 were read")
+    } catch {
+      #expect(error.code == .invalidArgument)
+    }
+  }
+
   @Test func `the longest checkpoint that begins a token list is found, and none that differs or is longer`() throws {
     let rig = try Rig()
     let store = try rig.open()

@@ -61,7 +61,9 @@ public struct Prefix: ~Copyable, Sendable {
   public func read(tokens: Range<Int>? = nil, into destinations: [PlaneDestination]) throws(StoreError) -> Int {
     try space.store.checkUsable()
     let tokens = tokens ?? 0..<tokenCount
-    precondition(tokens.lowerBound >= 0 && tokens.upperBound <= tokenCount, "tokens \(tokens) of \(tokenCount)")
+    guard tokens.lowerBound >= 0, tokens.upperBound <= tokenCount else {
+      throw .invalidArgument("tokens \(tokens) of a prefix of \(tokenCount)")
+    }
     return try space.read(tokens: tokens, of: keys, into: destinations)
   }
 

@@ -18,7 +18,7 @@ extension Session {
   /// Copies the rows of one plane over `tokens` (all by default) into the caller's memory, token-major. Blocks on disk
   /// are decoded straight into it and need no frame.
   /// - Precondition: `destination` has `tokens.count * rowByteCount` bytes.
-  /// - Throws: `blockLost`.
+  /// - Throws: `blockLost`; `invalidArgument` for tokens that the session does not have.
   public func gather(
     plane: Int, tokens: Range<Int>? = nil, into destination: UnsafeMutableRawBufferPointer
   ) throws(StoreError) {
@@ -28,12 +28,11 @@ extension Session {
   /// Copies the rows of several planes over `tokens` (all by default) into the caller's memory, token-major: faster
   /// than plane by plane, since each block is looked up once.
   /// - Precondition: each destination has `tokens.count * rowByteCount` bytes.
-  /// - Throws: `blockLost`.
+  /// - Throws: `blockLost`; `invalidArgument` for tokens that the session does not have.
   public func read(tokens: Range<Int>? = nil, into destinations: [PlaneDestination]) throws(StoreError) {
     try sealForReading()
     let (hashes, count) = state.withLock { ($0.table.hashes, $0.table.tokenCount) }
-    let range = tokens ?? 0..<count
-    precondition(range.lowerBound >= 0 && range.upperBound <= count, "tokens \(range) of \(count)")
+    let range = try checked(tokens ?? 0..<count, count)
     var keys = keys(hashes)
     var copied = try space.read(tokens: range, of: keys, into: destinations)
     if copied < range.count {
@@ -81,12 +80,19 @@ extension Session {
   private func sealedRun(_ tokens: Range<Int>?) throws(StoreError) -> (keys: [BlockKey], tokens: Range<Int>) {
     try sealForReading()
     let (hashes, count) = state.withLock { ($0.table.hashes, $0.table.tokenCount) }
-    let range = tokens ?? 0..<count
-    precondition(range.lowerBound >= 0 && range.upperBound <= count, "tokens \(range) of \(count)")
+    let range = try checked(tokens ?? 0..<count, count)
     guard !range.isEmpty else { return ([], range) }
     let blockTokenCount = layout.blockTokenCount
     let last = (range.upperBound + blockTokenCount - 1) / blockTokenCount
     return (keys(hashes[range.lowerBound / blockTokenCount..<last]), range)
+  }
+
+  /// Another thread may have cut the session since its tokens were counted: an answer, no trap.
+  private func checked(_ range: Range<Int>, _ count: Int) throws(StoreError) -> Range<Int> {
+    guard range.lowerBound >= 0, range.upperBound <= count else {
+      throw .invalidArgument("tokens \(range) of session \"\(name)\", which has \(count)")
+    }
+    return range
   }
 
   private func sealForReading() throws(StoreError) {
