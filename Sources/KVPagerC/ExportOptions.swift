@@ -10,7 +10,7 @@ struct ExportOptions {
 
   private static let formatNames: [(String, Form)] = [
     ("llama-seq", .container(.sequenceFile)), ("llama-session", .container(.sessionFile)),
-    ("llama-blob", .container(.memoryBlob)), ("safetensors", .safetensors),
+    ("llama-blob", .container(.memoryBlob)), ("llama-context", .container(.contextBlob)), ("safetensors", .safetensors),
   ]
 
   private let format: EngineFile.Format

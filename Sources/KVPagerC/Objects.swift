@@ -26,13 +26,10 @@ final class OpenPrefix: HandledObject {
   static let kind = HandleKind.prefix
   let prefix: Prefix
   let space: CacheSpace
-  /// The prefix's own, one a row.
-  let tokens: [Token]
   let scope: CallScope
 
-  init(_ prefix: consuming Prefix, tokens: [Token], _ space: CacheSpace, _ scope: CallScope) {
+  init(_ prefix: consuming Prefix, _ space: CacheSpace, _ scope: CallScope) {
     self.prefix = prefix
-    self.tokens = tokens
     self.space = space
     self.scope = scope
   }

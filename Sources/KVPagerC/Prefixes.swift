@@ -14,8 +14,7 @@ public func kvpager_prefix_find(
     result.pointee = try HandleTable.use(space, as: OpenSpace.self) {
       let prefix = try $0.space.longestPrefix(of: tokens)
       let tokenCount = prefix.tokenCount
-      let handle = try HandleTable.add(
-        OpenPrefix(prefix, tokens: Array(tokens[..<tokenCount]), $0.space, $0.scope))
+      let handle = try HandleTable.add(OpenPrefix(prefix, $0.space, $0.scope))
       found_count?.pointee = Int64(tokenCount)
       return handle
     }
@@ -40,12 +39,12 @@ public func kvpager_prefix_read(
   answering {
     let result = try Argument.result(read_count, "read_count")
     result.pointee = try HandleTable.use(prefix, as: OpenPrefix.self) { open in
-      let range = try Argument.range(first, count, of: open.tokens.count)
+      let range = try Argument.range(first, count, of: open.prefix.tokens.count)
       let rows = try PlaneTable(
         planes, count: plane_count, layout: open.space.layout, rowCount: range.count, needsAll: false)
       return Int64(
-        try rows.read(range) { (destinations, tokens) throws(StoreError) in
-          try open.read(tokens, into: destinations)
+        try rows.read(range) { (tokens, destinations) throws(StoreError) in
+          try open.prefix.read(tokens: tokens, into: destinations)
         })
     }
   }
@@ -67,12 +66,12 @@ public func kvpager_prefix_export(
     let options = try ExportOptions(options)
     try HandleTable.use(prefix, as: OpenPrefix.self) { open in
       let export = try options.writer(
-        tokens: open.tokens, planes: open.space.layout.planes,
-        tokenCount: try Argument.cut(token_count, of: open.tokens.count))
+        tokens: open.prefix.tokens, planes: open.space.layout.planes,
+        tokenCount: try Argument.cut(token_count, of: open.prefix.tokens.count))
       result.pointee = Int64(export.byteCount)
       guard let bytes = try answer.bytes(export.byteCount) else { return }
-      try export.write(into: bytes) { (destinations, tokens) throws(StoreError) in
-        guard try open.read(tokens, into: destinations) == tokens.count else {
+      try export.write(into: bytes) { (tokens, destinations) throws(StoreError) in
+        guard try open.prefix.read(tokens: tokens, into: destinations) == tokens.count else {
           throw StoreError(.blockLost, "a block of the prefix was lost since it was found; find it again")
         }
       }

@@ -95,8 +95,8 @@ public func kvpager_session_export(
         let export = try session.export(token_count, options, sizeOnly: answer.isAbsent)
         result.pointee = Int64(export.byteCount)
         guard let bytes = try answer.bytes(export.byteCount) else { return }
-        try export.write(into: bytes) { (destinations, tokens) throws(StoreError) in
-          try session.readPlanes(tokens, into: destinations)
+        try export.write(into: bytes) { (tokens, destinations) throws(StoreError) in
+          try session.read(tokens: tokens, into: destinations)
         }
       }
     }

@@ -20,10 +20,10 @@ public func kvpager_session_create(
         guard found.space.id == open.space.id, found.scope === open.scope else {
           throw StoreError.invalidArgument("the prefix was found in another cache space")
         }
-        guard tokens?.starts(with: found.tokens) ?? true else {
-          throw StoreError.invalidArgument("tokens do not begin with the prefix's \(found.tokens.count) tokens")
+        guard tokens?.starts(with: found.prefix.tokens) ?? true else {
+          throw StoreError.invalidArgument("tokens do not begin with the prefix's \(found.prefix.tokens.count) tokens")
         }
-        let session = try found.space.createSession(named: name, startingWith: found.tokens, from: found.prefix)
+        let session = try found.space.createSession(named: name, startingWith: found.prefix.tokens, from: found.prefix)
         return try HandleTable.add(OpenSession(session, open.scope))
       }
     }
@@ -107,8 +107,8 @@ public func kvpager_session_read(
         let range = try Argument.range(first, count, of: session.tokenCount)
         let rows = try PlaneTable(
           planes, count: plane_count, layout: session.space.layout, rowCount: range.count, needsAll: false)
-        _ = try rows.read(range) { (destinations, tokens) throws(StoreError) in
-          try session.readPlanes(tokens, into: destinations)
+        _ = try rows.read(range) { (tokens, destinations) throws(StoreError) in
+          try session.read(tokens: tokens, into: destinations)
           return tokens.count
         }
       }

@@ -54,7 +54,7 @@ public func kvpager_space_insert(
       let tokens = try Argument.tokens(tokens, token_count)
       let rows = try PlaneTable(
         planes, count: plane_count, layout: $0.space.layout, rowCount: tokens.count, needsAll: true)
-      try $0.space.insertRows(tokens, sharing: sharing) { rows.write(to: $0) }
+      try $0.space.insert(tokens, sharing: sharing) { rows.write(to: $0) }
     }
   }
 }
@@ -68,7 +68,7 @@ public func kvpager_space_insert_state(
     try HandleTable.use(space, as: OpenSpace.self) { space in
       try HandleTable.use(state, as: OpenState.self) {
         let rows = try StateRows($0.state, layout: space.space.layout)
-        try space.space.insertRows($0.state.tokens, sharing: sharing) { try rows.write(to: $0) }
+        try space.space.insert($0.state.tokens, sharing: sharing) { try rows.write(to: $0) }
       }
     }
   }
@@ -83,7 +83,7 @@ public func kvpager_space_longest_checkpoint(
     let answer = try TextAnswer(name, "name")
     let tokens = try Argument.tokens(tokens, token_count)
     try HandleTable.use(space, as: OpenSpace.self) {
-      if let name = try $0.space.longestCheckpointName(within: tokens) {
+      if let name = try $0.space.longestCheckpoint(within: tokens) {
         try answer.give(name)
       } else {
         answer.giveNothing()
@@ -118,26 +118,5 @@ public func kvpager_space_close(_ space: kvpager_space) -> kvpager_status {
   answering {
     guard space != 0 else { return }
     _ = try HandleTable.remove(space, as: OpenSpace.self)
-  }
-}
-
-extension CacheSpace {
-  /// Stores rows as cache, in blocks and a tail that no session holds.
-  fileprivate func insertRows(
-    _ tokens: [Token], sharing: BlockSharing, rows: (borrowing RowWriter) throws -> Void
-  ) throws {
-    let passing = try createSession(named: "insert \(UInt64.random(in: 0...UInt64.max))")
-    try passing.append(tokens, sharing: sharing, rows: rows)
-    _ = try passing.lease(tokens: 0..<0)
-  }
-
-  fileprivate func longestCheckpointName(within tokens: [Token]) throws(StoreError) -> String? {
-    var longest: (name: String, tokenCount: Int)?
-    for info in try sessions() where info.checkpointByteCount > 0 && info.tokenCount <= tokens.count {
-      guard info.tokenCount > longest?.tokenCount ?? -1, tokens.starts(with: try session(named: info.name).tokens)
-      else { continue }
-      longest = (info.name, info.tokenCount)
-    }
-    return longest?.name
   }
 }

@@ -29,7 +29,7 @@ extension OpenState: JSONConvertible {
 
   private var shape: JSONValue {
     guard let state = state as? SequenceState else { return ["format": "safetensors"] }
-    return ExportOptions.json(state.shapeOptions)
+    return ExportOptions.json(state.exportOptions)
   }
 
   /// Adds to a fingerprint what the state tells: its settings, and its bytes' digest where nobody knows its tokens.
@@ -56,17 +56,6 @@ extension OpenState: JSONConvertible {
       offset += piece.count
     }
     return digest.finalize().description
-  }
-}
-
-extension SequenceState {
-  fileprivate var shapeOptions: SequenceExportOptions {
-    let origin = sequenceOrigin
-    return SequenceExportOptions(
-      container: origin.container, version: origin.version, isTransposed: origin.isTransposed,
-      streamCount: origin.streamCount, streamIndex: origin.streamIndex, sequenceID: origin.blobSequenceID,
-      hasBlobHeader: origin.container == .memoryBlob ? origin.blobSequenceID != nil : nil, rotation: origin.rotation,
-      architecture: origin.architecture.map { String(decoding: $0, as: UTF8.self) })
   }
 }
 

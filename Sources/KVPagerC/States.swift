@@ -13,7 +13,7 @@ public func kvpager_state_open(
     let result = try Argument.result(state, "state")
     let bytes = try Argument.bytes(bytes, size)
     let tokens = try Argument.optionalTokens(tokens, token_count)
-    result.pointee = try HandleTable.add(OpenState(ByteSource(bytes: Array(bytes)), tokens: tokens))
+    result.pointee = try HandleTable.add(OpenState(ByteSource(borrowing: bytes), tokens: tokens))
   }
 }
 
