@@ -1,5 +1,6 @@
 import CKVPager
 import KVPager
+import Logging
 
 // kvpager.h, "Store".
 
@@ -88,7 +89,8 @@ extension StoreConfiguration {
   /// The options of `kvpager_store_open`.
   fileprivate init(options: UnsafePointer<CChar>?) throws(StoreError) {
     var members = try JSONMembers(options, "options")
-    self.init()
+    // Statuses and messages tell everything: a library prints nothing.
+    self.init(logger: Logger(label: "kvpager") { _ in SwiftLogNoOpLogHandler() })
     if let access = try members.choice(
       "access", [("create", Access.readWriteCreating), ("write", .readWrite), ("read", .readOnly)])
     {

@@ -145,7 +145,8 @@ enum {
 kvpager_status kvpager_store_open(const char *path, const char *options, kvpager_store *store);
 
 /* Waits for the calls under way in the store, writes back what is not on disk yet and closes the store and every handle
- * opened under it. The handle is invalid afterwards, also where an error is returned: cached blocks were lost then, committed sessions were not. */
+ * opened under it. The handle is invalid afterwards, also where an error is returned: cached blocks were lost then,
+ * committed sessions were not. */
 kvpager_status kvpager_store_close(kvpager_store store);
 
 /* Counts and bytes, as `kvpager stats --json` names them, and what this process did: {"sessions", "blocks", "bytes",
