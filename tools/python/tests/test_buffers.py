@@ -171,9 +171,9 @@ class ArrayTests(StoreCase):
     def test_tensors_by_head_go_in_and_out_without_a_copy(self) -> None:
         tensors = [numpy.ascontiguousarray(rows.transpose(1, 0, 2)) for rows in self.rows]
         views = [tensor.transpose(1, 0, 2) for tensor in tensors]
-        described = PlaneRows(self.session.space.planes, views, 512, writable=False).rows[0]
-        self.assertEqual(described.base, tensors[0].ctypes.data)
-        self.assertEqual((described.token_stride, described.part_bytes, described.part_stride), (128, 128, 512 * 128))
+        rows = PlaneRows(self.session.space.planes, views, 512, writable=False)
+        first = (ctypes.c_int64 * 4).from_address(rows.rows)
+        self.assertEqual(list(first), [tensors[0].ctypes.data, 128, 128, 512 * 128])
         self.session.append(self.tokens, views)
         self.assert_same(self.read_back(512), self.rows)
         into = [numpy.zeros((3, 512, 64), numpy.float16) for _ in PLANES]
