@@ -142,6 +142,7 @@ def metadata(project: dict, licence_names: list[str]) -> str:
         "License-Expression: Apache-2.0",
         *(f"License-File: {name}" for name in licence_names),
         "Classifier: Programming Language :: Python :: 3",
+        "Classifier: Programming Language :: Python :: Implementation :: CPython",
         "Classifier: Typing :: Typed",
     ]
     for extra, requirements in project["optional-dependencies"].items():

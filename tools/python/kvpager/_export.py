@@ -4,37 +4,35 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Literal, Optional, TypedDict, cast
 
 from ._library import BUFFER_TOO_SMALL, check, json_text
 from ._memory import Buffer, address_of, allocate, bytes_of
 from .errors import BufferTooSmall
 
-if TYPE_CHECKING:
-    from typing import Literal, TypedDict
 
-    class ExportOptions(TypedDict, total=False):
-        """What a state is written for; what is left out is as it was imported."""
+class ExportOptions(TypedDict, total=False):
+    """What a state is written for; what is left out is as it was imported."""
 
-        #: "llama-blob" is for llama_state_seq_set_data, "llama-context" for llama_state_set_data.
-        format: Literal["llama-seq", "llama-session", "llama-blob", "llama-context", "safetensors"]
-        #: llama.cpp's sequence version, 2 to 4: it reads its own only.
-        version: int
-        #: Values channel-major, for a context without flash attention.
-        transposed: bool
-        #: The context's n_seq_max (1 where its cache is unified), and the stream to fill.
-        streams: int
-        stream: int
-        #: Every cell becomes this sequence's.
-        sequence: int
-        #: Whether a blob begins with its 8-byte header.
-        blob_header: bool
-        #: [keys, values]: what version 4 records of quantised rows.
-        rotation: list[int]
-        #: The model's architecture, which llama-session and llama-context name.
-        arch: str
-        #: KV heads, for safetensors.
-        heads: int
+    #: "llama-blob" is for llama_state_seq_set_data, "llama-context" for llama_state_set_data.
+    format: Literal["llama-seq", "llama-session", "llama-blob", "llama-context", "safetensors"]
+    #: llama.cpp's sequence version, 2 to 4: it reads its own only.
+    version: int
+    #: Values channel-major, for a context without flash attention.
+    transposed: bool
+    #: The context's n_seq_max (1 where its cache is unified), and the stream to fill.
+    streams: int
+    stream: int
+    #: Every cell becomes this sequence's.
+    sequence: int
+    #: Whether a blob begins with its 8-byte header.
+    blob_header: bool
+    #: [keys, values]: what version 4 records of quantised rows.
+    rotation: list[int]
+    #: The model's architecture, which llama-session and llama-context name.
+    arch: str
+    #: KV heads, for safetensors.
+    heads: int
 
 
 #: The options' names in Python, and as the C interface has them.
@@ -55,9 +53,9 @@ def options_text(options: Mapping[str, Any]) -> Optional[bytes]:
     return json_text(members) if members else None
 
 
-def python_options(shape: Mapping[str, Any]) -> dict[str, Any]:
+def python_options(shape: Mapping[str, Any]) -> ExportOptions:
     """Options that the C interface gave, under their names in Python."""
-    return {_PYTHON_NAMES.get(name, name): value for name, value in shape.items()}
+    return cast(ExportOptions, {_PYTHON_NAMES.get(name, name): value for name, value in shape.items()})
 
 
 def needed_size(call: Callable[[Optional[int], int, Any], int]) -> int:

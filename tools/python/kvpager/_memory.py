@@ -11,12 +11,17 @@ from typing import TYPE_CHECKING, Any, Union
 from .errors import InvalidArgument
 
 if TYPE_CHECKING:
-    #: Any object with the buffer protocol: bytes, bytearray, memoryview, mmap, array, numpy arrays, ctypes arrays.
-    #: (`collections.abc.Buffer` from Python 3.12 on.)
     from typing import Protocol
 
-    class Buffer(Protocol):
+    class _HasBuffer(Protocol):  # collections.abc.Buffer from Python 3.12 on
         def __buffer__(self, flags: int, /) -> memoryview: ...
+
+    class _Array(Protocol):  # numpy's arrays, whose annotations name no buffer to older Pythons
+        @property
+        def __array_interface__(self) -> dict[str, Any]: ...
+
+    #: Any object with the buffer protocol: bytes, bytearray, memoryview, mmap, array, numpy arrays, ctypes arrays.
+    Buffer = Union[_HasBuffer, _Array]
 
     #: Token ids: any sequence of int, or a buffer of 32-bit integers, which is not copied.
     Tokens = Union[Sequence[int], Buffer]
@@ -74,7 +79,7 @@ def view_of(buffer: Buffer, what: str) -> memoryview:
     """A view of a buffer's own memory. Items that the buffer protocol has no letter for (bfloat16) become integers of
     their size. Raises TypeError where `buffer` is no buffer."""
     try:
-        return memoryview(buffer)
+        return memoryview(buffer)  # type: ignore[arg-type]
     except (TypeError, ValueError, BufferError, NotImplementedError) as error:
         if hasattr(buffer, "dtype") and hasattr(buffer, "view"):
             item_size = buffer.dtype.itemsize

@@ -46,7 +46,7 @@ class PlaneRows:
                 entries += (0, 0, 0, 0)
                 continue
             try:
-                view = memoryview(buffer)
+                view = memoryview(buffer)  # type: ignore[arg-type]
             except (TypeError, ValueError, BufferError, NotImplementedError):
                 view = view_of(buffer, f"plane {index} ({plane})")
             try:

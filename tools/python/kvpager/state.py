@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Optional
 
-from ._export import python_options
+from ._export import ExportOptions, python_options
 from ._handle import Handle
 from ._library import ask_json, check, json_text, library, path_text
 from ._memory import Buffer, TokenList, Tokens, address_of, bytes_of
@@ -126,7 +126,7 @@ class State(Handle):
         return tuple(Plane.from_descriptor(plane) for plane in self.description["planes"])
 
     @property
-    def shape(self) -> dict[str, Any]:
+    def shape(self) -> ExportOptions:
         """Options with which `export(**state.shape)` writes a state for the same engine context."""
         return python_options(self.description["shape"])
 

@@ -83,6 +83,7 @@ class ContractTests(unittest.TestCase):
     def test_every_export_option_is_one_of_the_header(self) -> None:
         from kvpager._export import OPTION_NAMES
 
+        self.assertEqual(list(OPTION_NAMES), list(kvpager.ExportOptions.__annotations__))
         for name in OPTION_NAMES.values():
             self.assertIn(f'"{name}"', HEADER)
 
