@@ -16,9 +16,10 @@ import platform
 import shutil
 import subprocess
 import sys
-import tomllib
 import zipfile
 from pathlib import Path
+
+import tomllib
 
 from elf_needs import elf_needs
 

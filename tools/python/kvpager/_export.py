@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, Optional, TypedDict, cast
+from typing import Any, Literal, TypedDict, cast
 
 from ._library import BUFFER_TOO_SMALL, check, json_text
 from ._memory import Buffer, address_of, allocate, bytes_of
@@ -43,7 +43,7 @@ OPTION_NAMES = {
 _PYTHON_NAMES = {name: python_name for python_name, name in OPTION_NAMES.items()}
 
 
-def options_text(options: Mapping[str, Any]) -> Optional[bytes]:
+def options_text(options: Mapping[str, Any]) -> bytes | None:
     """Options as the C interface takes them; None for none."""
     members: dict[str, Any] = {}
     for name, value in options.items():
@@ -58,7 +58,7 @@ def python_options(shape: Mapping[str, Any]) -> ExportOptions:
     return cast(ExportOptions, {_PYTHON_NAMES.get(name, name): value for name, value in shape.items()})
 
 
-def needed_size(call: Callable[[Optional[int], int, Any], int]) -> int:
+def needed_size(call: Callable[[int | None, int, Any], int]) -> int:
     """The bytes that a call wants to write, by the C interface's custom: asked with no buffer, it tells the size.
 
     call: takes address, capacity and where the size goes, and returns the status.
@@ -70,7 +70,7 @@ def needed_size(call: Callable[[Optional[int], int, Any], int]) -> int:
     return size.value
 
 
-def written(call: Callable[[Optional[int], int, Any], int], into: Optional[Buffer]) -> memoryview:
+def written(call: Callable[[int | None, int, Any], int], into: Buffer | None) -> memoryview:
     """What a call writes: a view of `into`'s beginning, or of a fresh buffer."""
     size = ctypes.c_int64()
     if into is not None:

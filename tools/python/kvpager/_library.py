@@ -7,20 +7,24 @@ from __future__ import annotations
 
 import ctypes
 import json
+import operator
 import os
 import sys
 import threading
 from collections.abc import Callable
 from ctypes import POINTER, c_char_p, c_int32, c_int64, c_uint64, c_void_p
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from .errors import InvalidArgument, LibraryUnavailable, error_for
 
 ABI_VERSION = 1
 BUFFER_TOO_SMALL = 23
 
-#: How a block that the store has already is met: `kvpager_sharing`.
+#: How a block that the store has already is met: see `Session.append`.
+Sharing = Literal["identity", "content"]
+
+#: `kvpager_sharing`.
 SHARING = {"identity": 0, "content": 1}
 
 
@@ -186,7 +190,23 @@ def json_text(members: dict[str, Any]) -> bytes:
     return json.dumps({name: value for name, value in members.items() if value is not None}).encode()
 
 
-def sharing_number(sharing: str) -> int:
+def count_of(value: int, what: str) -> int:
+    """A count or index for the C interface, which ctypes would cut to 64 bits without a word."""
+    try:
+        count = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{what} is an int, not {type(value).__name__}") from None
+    if not 0 <= count < 1 << 63:
+        raise InvalidArgument(f"{what} is out of range: {count}")
+    return count
+
+
+def count_or_all(value: int | None, what: str) -> int:
+    """A count for the C interface, or what means all to it for None."""
+    return -1 if value is None else count_of(value, what)
+
+
+def sharing_number(sharing: Sharing) -> int:
     """`kvpager_sharing` for "identity" or "content"."""
     try:
         return SHARING[sharing]

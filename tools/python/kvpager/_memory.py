@@ -6,7 +6,7 @@ import ctypes
 import mmap
 from array import array
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidArgument
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
         def __array_interface__(self) -> dict[str, Any]: ...
 
     #: Any object with the buffer protocol: bytes, bytearray, memoryview, mmap, array, numpy arrays, ctypes arrays.
-    Buffer = Union[_HasBuffer, _Array]
+    Buffer = _HasBuffer | _Array
 
     #: Token ids: any sequence of int, or a buffer of 32-bit integers, which is not copied.
-    Tokens = Union[Sequence[int], Buffer]
+    Tokens = Sequence[int] | Buffer
 else:
     Buffer = Any
     Tokens = Any

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from array import array
 from collections.abc import Iterable, Sequence
-from typing import Any, Optional
+from typing import Any
 
 from ._memory import Buffer, address_of, view_of
 from .errors import InvalidArgument
@@ -27,7 +27,7 @@ class PlaneRows:
     def __init__(
         self,
         planes: Sequence[Plane],
-        buffers: Iterable[Optional[Buffer]],
+        buffers: Iterable[Buffer | None],
         token_count: int,
         writable: bool,
     ) -> None:
@@ -85,9 +85,9 @@ def _check_items(view: memoryview, buffer: Any, plane: Plane) -> None:
     )
 
 
-def _type_name(buffer: Any) -> Optional[str]:
+def _type_name(buffer: Any) -> str | None:
     """The name of an array's item type; None for buffers that have none."""
-    name: Optional[str] = getattr(getattr(buffer, "dtype", None), "name", None)
+    name: str | None = getattr(getattr(buffer, "dtype", None), "name", None)
     return name
 
 
@@ -128,7 +128,7 @@ def _parts(shape: tuple[int, ...], strides: tuple[int, ...], item_bytes: int) ->
     part_count, part_stride = 1, 0
     while axis > 0:
         if shape[axis] != 1:
-            if part_count > 1 and strides[axis] != part_count * part_stride or strides[axis] <= 0:
+            if strides[axis] <= 0 or (part_count > 1 and strides[axis] != part_count * part_stride):
                 raise _Unfit(
                     f"a row with the strides {list(strides[1:])} (shape {list(shape[1:])}) is not made of equal parts "
                     "at equal distances: pass a contiguous copy"

@@ -127,6 +127,27 @@ class BufferTests(StoreCase):
             with self.subTest((first, count)), self.assertRaises(kvpager.InvalidArgument):
                 self.session.read(buffers, first, count)
 
+    def test_counts_are_integers_that_fit(self) -> None:
+        self.session.append(self.tokens[:64], part(self.rows, 0, 64))
+        self.session.commit()
+        calls = {
+            "truncate": self.session.truncate,
+            "fork": lambda count: self.session.fork("tuesday", count),
+            "export": self.session.export,
+            "export_file": lambda count: self.session.export_file(self.folder / "out", count),
+            "space_by_id": self.session.store.space_by_id,
+        }
+        for name, call in calls.items():
+            for count in (-1, (1 << 64) + 5, 1 << 63):
+                with self.subTest(name, count=count), self.assertRaises(kvpager.InvalidArgument):
+                    call(count)
+            with self.subTest(name), self.assertRaises(TypeError):
+                call("5")
+        for call in (self.session.truncate, calls["fork"], self.session.export):
+            with self.assertRaises(kvpager.InvalidArgument):
+                call(65)
+        self.assertEqual(self.session.token_count, 64)
+
     def test_nothing_appended_is_nothing(self) -> None:
         self.session.append([], [b""] * len(PLANES))
         self.assertEqual(self.session.tokens, [])

@@ -69,9 +69,7 @@ class ContractTests(unittest.TestCase):
     def test_rows_are_four_numbers_of_64_bits_as_the_header_says(self) -> None:
         members = re.search(r"typedef struct \{(.*?)\} kvpager_rows;", CODE, flags=re.S)[1]
         declared = [" ".join(member.split()) for member in members.split(";") if member.strip()]
-        self.assertEqual(
-            declared, ["void *base", "int64_t token_stride", "int64_t part_bytes", "int64_t part_stride"]
-        )
+        self.assertEqual(declared, ["void *base", "int64_t token_stride", "int64_t part_bytes", "int64_t part_stride"])
         self.assertEqual(ctypes.sizeof(c_void_p), 8)
         planes = [kvpager.Plane("keys", layer, "f16", 4) for layer in range(2)]
         buffers = [bytearray(8), bytearray(8)]

@@ -170,7 +170,7 @@ class ThreadTests(StoreCase):
         def run(function: Callable[[], None]) -> None:
             try:
                 function()
-            except BaseException as error:  # noqa: BLE001
+            except BaseException as error:
                 errors.append(error)
 
         threads = [threading.Thread(target=run, args=(function,)) for function in functions]

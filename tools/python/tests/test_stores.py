@@ -152,6 +152,16 @@ class SpaceTests(StoreCase):
         with store.session("monday") as session:
             self.assertEqual(session.space.id, spaces[1].id)
 
+    def test_descriptors_that_cannot_be_meant_are_refused(self) -> None:
+        store = self.open()
+        for options in (
+            {"block_tokens": 0}, {"block_tokens": -1}, {"block_tokens": 1 << 40}, {"block_tokens": "64"},
+            {"settings": {"rope": 5}}, {"salt": 5}, {"adapter": ["a"]}, {"vllm_seed": 7}, {"salt": "\ud800"},
+        ):  # fmt: skip
+            with self.subTest(options), self.assertRaises(kvpager.InvalidArgument):
+                self.space(store, **options)
+        self.assertEqual(store.spaces(), [])
+
     def test_planes_that_cannot_be_are_refused(self) -> None:
         store = self.open()
         for plane in (
@@ -204,7 +214,6 @@ class ErrorTests(unittest.TestCase):
             "import os, sys; os.environ['KVPAGER_LIBRARY'] = '/nowhere'; import kvpager\n"
             "assert 'numpy' not in sys.modules\n"
         )
-
 
 
 class MalformedTests(unittest.TestCase):
