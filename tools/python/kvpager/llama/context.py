@@ -92,6 +92,8 @@ class ContextStates:
 
     def look(self) -> Glance:
         """What can be seen without computing: all of the shape where the context holds something."""
+        if self.held == []:
+            self.engine.clear()  # cells that are left over would be copied for nothing
         if self.engine.state_size() <= _EMPTY_STATE_BYTES:
             return glance(bytes(self._copy()))
         data = self._copy()
