@@ -106,7 +106,11 @@ class KVPagerCache(_Base):
 
     def _warm(self, prompt: list[int]) -> int:
         held = self.pager.states.held or []
-        if held == prompt and not self.llm._requires_eval:
+        if self.llm._logits_all and self.llm.draft_model is None:
+            # Whoever asked for every token's logits would get another prompt's for those that are not computed.
+            _log.warning("a Llama with logits_all=True computes its prompts: what is cached has no logits")
+            return 0
+        if held == prompt and not getattr(self.llm, "_requires_eval", True):
             return len(held)  # computed a moment ago, logits and all: Llama samples at once
         common = common_prefix(held, prompt)
         if common > 0 and common < len(held) and self.pager.states.can_be_cut():
