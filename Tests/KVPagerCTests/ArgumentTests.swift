@@ -236,7 +236,8 @@ struct WrongArgument: Sendable, CustomStringConvertible {
     },
     WrongArgument("session_set_checkpoint: no bytes") { kvpager_session_set_checkpoint($0.session, nil, 8) },
     WrongArgument("state_open: no bytes") { _ in handle { kvpager_state_open(nil, 8, nil, 0, $0) } },
-    WrongArgument("state_open: more bytes than memory has") { _ in handle { kvpager_state_open([UInt8(1)], .max, nil, 0, $0) }
+    WrongArgument("state_open: more bytes than memory has") { _ in
+      handle { kvpager_state_open([UInt8(1)], .max, nil, 0, $0) }
     },
     WrongArgument("state_open_file: other tokens than its own") { f in
       handle { kvpager_state_open_file(Fixture.samplePath, f.tokens.map { $0 + 1 }, 16, $0) }
