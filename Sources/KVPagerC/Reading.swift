@@ -10,7 +10,7 @@ import KVPager
 
 extension PlaneTable {
   /// Bytes of rows on their way to strided memory.
-  private static let stagingByteCount = 32 << 20
+  private static let stagingByteCount = 4 << 20
 
   /// Fills the caller's memory with the rows of `tokens`: contiguous planes where they are wanted, strided ones by way
   /// of a bounded buffer, all planes of a block at one time.
