@@ -39,6 +39,11 @@ class StateBuffer:
             self._take(byte_count)
         return self._view[:byte_count]
 
+    def whole(self) -> memoryview:
+        """All that is there."""
+        self._settle()
+        return self._view
+
     def _take(self, byte_count: int) -> None:
         self.close()
         # A conversation grows by little at a time: with some room to spare it stays in one place.

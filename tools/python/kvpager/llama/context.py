@@ -12,7 +12,6 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
-from typing import Any, TypeVar
 
 import kvpager
 
@@ -21,7 +20,6 @@ from .engine import Engine
 from .shape import ContextShape, Glance, glance
 
 _log = logging.getLogger("kvpager.llama")
-_Source = TypeVar("_Source")
 
 # Larger than the state of any empty sequence, smaller than that of any that holds tokens of a real model.
 _EMPTY_STATE_BYTES = 1024
@@ -46,8 +44,8 @@ class ContextStates:
         self.buffer = StateBuffer()
         self.seen: Glance | None = None
         """What the context told when it was looked at."""
-        self.set_seconds = 0.0
-        """What the last `put` spent in the engine."""
+        self.put_bytes, self.write_seconds, self.set_seconds = 0, 0.0, 0.0
+        """What the last `put` wrote, and the time it took to write it and to give it to the engine."""
 
     @property
     def held(self) -> list[int] | None:
@@ -90,8 +88,8 @@ class ContextStates:
                 f"{count} tokens are given and the state has {state.token_count} rows; give one for each")
         elif not state.tokens_known:
             raise kvpager.InvalidArgument(
-                "the context's cells are not at positions 0, 1, 2, ...: it was shifted, and its rows would not fit "
-                "their tokens")
+                "the context's cells are not at positions 0, 1, 2, ... in this order: it was shifted, or sequences mix "
+                "in one cache (kv_unified), and its rows would not fit their tokens")
 
     def _learn(self, state: kvpager.State) -> None:
         if state.token_count > 0 or state.checkpoint_size > 0:
@@ -130,19 +128,23 @@ class ContextStates:
             self.look()
         return self.shape is not None and self.shape.can_be_cut
 
-    def put(self, tokens: Sequence[int], byte_count: int, fill: Callable[[memoryview], Any]) -> None:
-        """Makes the context hold `tokens`, with the state of `byte_count` bytes that `fill` writes.
+    def put(
+        self, tokens: Sequence[int], size: Callable[[], int], write: Callable[[memoryview], memoryview]
+    ) -> None:  # fmt: skip
+        """Makes the context hold `tokens`. `write` writes their state, raising kvpager.BufferTooSmall where it needs
+        more memory, and returns what it wrote; `size` tells how much it needs.
 
-        Raises Refused where the engine does not take it, and what `fill` raises (the context then is as it was).
+        Raises Refused where the engine does not take it, and what `write` raises (the context then is as it was).
         """
         if len(tokens) > self.engine.context_tokens:
             raise kvpager.InvalidArgument(
                 f"{len(tokens)} tokens do not fit the context of {self.engine.context_tokens}: make it larger (n_ctx)")
-        data = self.buffer.reserve(byte_count)
-        fill(data)
         started = perf_counter()
+        data = self._written(size, write)
+        byte_count = data.nbytes
+        written = perf_counter()
         consumed = self.engine.set_state(data)
-        self.set_seconds = perf_counter() - started
+        self.put_bytes, self.write_seconds, self.set_seconds = byte_count, written - started, perf_counter() - written
         positions = self.engine.positions()
         last = len(tokens) - 1
         if consumed == byte_count and (positions is None or positions[1] == last):
@@ -153,6 +155,15 @@ class ContextStates:
             raise Refused("the engine refuses the state")
         found = "" if positions is None else f", and its last position is {positions[1]} where {last} is right"
         raise Refused(f"the engine took {consumed} of {byte_count} bytes{found}")
+
+    def _written(self, size: Callable[[], int], write: Callable[[memoryview], memoryview]) -> memoryview:
+        room = self.buffer.whole()
+        if room.nbytes > 0:  # as a rule it is enough, and nobody has to ask for the size
+            try:
+                return write(room)
+            except kvpager.BufferTooSmall:
+                pass
+        return write(self.buffer.reserve(size()))
 
     def cut(self, token_count: int) -> bool:
         """Makes the context hold its first tokens alone. False where it may not be cut; it is as it was then."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from time import perf_counter
 from typing import Any
 
 import kvpager
@@ -183,18 +182,23 @@ class SessionPager:
         with home.space.session(name) as record:
             tokens = list(record.tokens)
             if home.wholeness == "opaque":
-                data = record.checkpoint or b""
-
-                def fill(buffer: memoryview) -> None:
-                    buffer[:] = data
-
-                self._put(tokens, len(data), fill)
+                self._put_opaque(tokens, record.checkpoint or memoryview(b""))
             else:
                 # A whole state is written as it was taken, or not at all.
                 options = {} if home.wholeness else self._options(home)
-                size = record.export_size(**options)
-                self._put(tokens, size, lambda buffer: record.export(into=buffer, **options))
+                self._put(
+                    tokens, lambda: record.export_size(**options),
+                    lambda buffer: record.export(into=buffer, **options))
         self.last.session = name
+
+    def _put_opaque(self, tokens: list[int], state: memoryview) -> None:
+        def write(buffer: memoryview) -> memoryview:
+            if buffer.nbytes < state.nbytes:
+                raise kvpager.BufferTooSmall("the checkpoint is larger than the buffer")
+            buffer[: state.nbytes] = state
+            return buffer[: state.nbytes]
+
+        self._put(tokens, lambda: state.nbytes, write)
 
     # Warming
 
@@ -280,21 +284,13 @@ class SessionPager:
         assert prefix is not None
         options = self._options(hit.home)
         tokens = prompt[: hit.token_count]
-        size = prefix.export_size(**options)
-        self._put(tokens, size, lambda buffer: prefix.export(into=buffer, **options))
+        self._put(
+            tokens, lambda: prefix.export_size(**options), lambda buffer: prefix.export(into=buffer, **options))
 
-    def _put(self, tokens: list[int], size: int, fill: Any) -> None:
-        started = perf_counter()
-        filled = started
-
-        def timed(buffer: memoryview) -> None:
-            nonlocal filled
-            fill(buffer)
-            filled = perf_counter()
-
-        self.states.put(tokens, size, timed)
+    def _put(self, tokens: list[int], size: Callable[[], int], write: Callable[[memoryview], memoryview]) -> None:
+        self.states.put(tokens, size, write)
         self.last = Reuse(
-            len(tokens), "store", byte_count=size, export_seconds=filled - started,
+            len(tokens), "store", byte_count=self.states.put_bytes, export_seconds=self.states.write_seconds,
             set_seconds=self.states.set_seconds)
 
     def _options(self, home: EngineSpace) -> dict[str, Any]:
