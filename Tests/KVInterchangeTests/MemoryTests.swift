@@ -26,6 +26,24 @@ struct MemoryTests {
     #expect(try writer(state, options).bytesInPlace(from: state) == Samples.bytes(Samples.transposed))
   }
 
+  @Test(arguments: [1, 3, 4, 31, 33, 47, 48])
+  func `each element of a transposed plane stands where its channel and its token say`(_ tokenCount: Int) throws {
+    let state = try SequenceState.read(try Samples.source(Samples.transposed))
+    let bytes = try writer(state, SequenceExportOptions(tokenCount: tokenCount)).bytesInPlace(from: state)
+    // The last layer's values end the file.
+    let rows = try state.rows(state.planes.count - 1, 0..<tokenCount)
+    let channels = Array(bytes.suffix(rows.count))
+    let channelCount = rows.count / tokenCount / 2
+    for channel in 0..<channelCount {
+      for token in 0..<tokenCount {
+        let (here, there) = (2 * (channel * tokenCount + token), 2 * (token * channelCount + channel))
+        #expect(channels[here] == rows[there] && channels[here + 1] == rows[there + 1])
+      }
+    }
+    // The rows are the file's own, by its layout alone: where all are written, the two files end alike.
+    #expect(tokenCount < 48 || channels == Array(try Samples.bytes(Samples.transposed).suffix(rows.count)))
+  }
+
   @Test func `all planes are asked for at one time, and each once`() throws {
     let state = try SequenceState.read(try Samples.source(Samples.long))
     let export = try writer(state)

@@ -128,7 +128,8 @@ public struct SequenceStateWriter: StateExport {
     _ places: [PlaneDestination], _ read: (Range<Int>, [PlaneDestination]) throws(Failure) -> Void
   ) throws(Failure) {
     guard let largest = places.map(\.bytes.count).max() else { return }
-    let groupCount = min(places.count, max(1, plan.workingByteCount / largest))
+    // What stays in the second-level cache between reading and turning.
+    let groupCount = min(places.count, max(1, min(plan.workingByteCount, 2 << 20) / largest))
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: groupCount * largest, alignment: 64)
     defer { scratch.deallocate() }
     let elements = Dictionary(plan.values.map { ($0.index, $0) }) { first, _ in first }
