@@ -41,7 +41,8 @@ struct MemoryTests {
       }
     }
     // The rows are the file's own, by its layout alone: where all are written, the two files end alike.
-    #expect(tokenCount < 48 || channels == Array(try Samples.bytes(Samples.transposed).suffix(rows.count)))
+    let file = try Samples.bytes(Samples.transposed)
+    #expect(tokenCount < 48 || channels == Array(file.suffix(rows.count)))
   }
 
   @Test func `all planes are asked for at one time, and each once`() throws {
