@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .._library import library
+from ..errors import LibraryUnavailable
 from .context import Refused
 from .engine import CallableEngine, Engine
 from .identity import model_digest
@@ -27,6 +29,11 @@ if TYPE_CHECKING:
 __all__ = [
     "CallableEngine", "Engine", "KVPagerCache", "LlamaCppEngine", "Refused", "Reuse", "SessionPager", "model_digest",
 ]  # fmt: skip
+
+try:
+    library()  # now, beside the engine's own loading, rather than before the first token
+except LibraryUnavailable:
+    pass  # the first store says so, with the remedy
 
 
 def __getattr__(name: str) -> Any:
