@@ -1,0 +1,23 @@
+"""llama.cpp's caches in a kvpager store.
+
+    from kvpager.llama import SessionPager
+
+    pager = SessionPager(store, llm)      # llm: a llama_cpp.Llama, or any Engine
+    count = pager.warm(prompt_tokens)     # the longest stored prefix is in the context
+    llm.eval(prompt_tokens[count:])       # only the rest is computed
+    pager.save("monday")
+    pager.resume("monday")                # in a new process, to the bit
+
+`KVPagerCache` takes the place of llama-cpp-python's LlamaRAMCache and LlamaDiskCache. Other bindings: `CallableEngine`.
+"""
+
+from .cache import KVPagerCache
+from .context import Refused
+from .engine import CallableEngine, Engine
+from .identity import model_digest
+from .llama_cpp_python import LlamaCppEngine
+from .pager import Reuse, SessionPager
+
+__all__ = [
+    "CallableEngine", "Engine", "KVPagerCache", "LlamaCppEngine", "Refused", "Reuse", "SessionPager", "model_digest",
+]  # fmt: skip

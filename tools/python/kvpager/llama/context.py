@@ -1,0 +1,151 @@
+"""States into and out of one context, with every check that llama.cpp leaves out.
+
+Invariants:
+- A state is taken from the context only where its cells are the tokens that it is said to hold, at positions from 0.
+- After a state was refused, or was taken otherwise than asked, the context is empty and known to be.
+- The context is never cut where its state cannot be: llama.cpp would say yes and go on with a window that lacks rows.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from time import perf_counter
+from typing import Any, TypeVar
+
+import kvpager
+
+from .buffer import StateBuffer
+from .engine import Engine
+from .shape import ContextShape, Glance, glance
+
+_log = logging.getLogger("kvpager.llama")
+_Source = TypeVar("_Source")
+
+# Larger than the state of any empty sequence, smaller than that of any that holds tokens of a real model.
+_EMPTY_STATE_BYTES = 1024
+
+
+class Refused(Exception):
+    """The engine does not take a state. The context is empty."""
+
+
+class ContextStates:
+    """One engine's states, through one buffer."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.shape: ContextShape | None = None
+        """What a state of this context looks like; None until one was seen."""
+        self.buffer = StateBuffer()
+        self.set_seconds = 0.0
+        """What the last `put` spent in the engine."""
+
+    @contextmanager
+    def take(self, tokens: Sequence[int]) -> Iterator[kvpager.State]:
+        """The context's state with its tokens, valid within the `with`.
+
+        Raises kvpager.InvalidArgument where the context does not hold exactly these tokens at positions from 0 on.
+        """
+        data = self._copy()
+        with kvpager.State(data, tokens=tokens) as state:
+            self._learn(state)
+            self._check(state, tokens)
+            yield state
+
+    def _copy(self) -> memoryview:
+        size = self.engine.state_size()
+        if size <= 0:
+            raise kvpager.InvalidArgument("the engine gives no state of its sequence")
+        data = self.buffer.reserve(size)
+        written = self.engine.get_state(data)
+        if not 0 < written <= size:
+            raise kvpager.InvalidArgument(f"the engine wrote {written} bytes of a state of {size}")
+        return data[:written]
+
+    def _check(self, state: kvpager.State, tokens: Sequence[int]) -> None:
+        count = len(tokens)
+        if state.token_count == 0 and state.checkpoint_size > 0:
+            # A recurrent memory has no cells, so that only the engine can tell how far it got.
+            positions = self.engine.positions()
+            if positions is not None and positions[1] != count - 1:
+                raise kvpager.InvalidArgument(
+                    f"{count} tokens were named, and the context's last position is {positions[1]}")
+        elif state.token_count != count:
+            raise kvpager.InvalidArgument(
+                f"{count} tokens were named, and the context holds {state.token_count}: name those that it holds")
+        elif not state.tokens_known:
+            raise kvpager.InvalidArgument(
+                "the context's cells are not at positions 0, 1, 2, ...: it was shifted, and its rows would not fit "
+                "their tokens")
+
+    def _learn(self, state: kvpager.State) -> None:
+        if state.token_count > 0 or state.checkpoint_size > 0:
+            self.shape = ContextShape.of(state)
+
+    def look(self) -> Glance:
+        """What can be seen without computing: all of the shape where the context holds something."""
+        if self.engine.state_size() <= _EMPTY_STATE_BYTES:
+            return glance(bytes(self._copy()))
+        data = self._copy()
+        try:
+            with kvpager.State(data) as state:
+                self._learn(state)
+        except kvpager.Error as error:
+            _log.info("the context's state is not one that kvpager reads: %s", error)
+        return glance(bytes(data[:16]))
+
+    def probe(self, token: int) -> bool:
+        """Computes one token to see what a state looks like; the context is empty afterwards. False: not possible."""
+        self.clear()
+        if not self.engine.evaluate([token]):
+            return False
+        self.look()
+        self.clear()
+        return self.shape is not None
+
+    def can_be_cut(self) -> bool:
+        """Whether what the context holds may be cut at a token. Where nobody knows, it may not."""
+        if self.shape is None:
+            self.look()
+        return self.shape is not None and self.shape.can_be_cut
+
+    def put(self, tokens: Sequence[int], byte_count: int, fill: Callable[[memoryview], Any]) -> None:
+        """Makes the context hold `tokens`, with the state of `byte_count` bytes that `fill` writes.
+
+        Raises Refused where the engine does not take it, and what `fill` raises (the context then is as it was).
+        """
+        if len(tokens) > self.engine.context_tokens:
+            raise kvpager.InvalidArgument(
+                f"{len(tokens)} tokens do not fit the context of {self.engine.context_tokens}: make it larger (n_ctx)")
+        data = self.buffer.reserve(byte_count)
+        fill(data)
+        started = perf_counter()
+        consumed = self.engine.set_state(data)
+        self.set_seconds = perf_counter() - started
+        positions = self.engine.positions()
+        last = len(tokens) - 1
+        if consumed == byte_count and (positions is None or positions[1] == last):
+            self.engine.hold(tokens)
+            return
+        self.clear()
+        if consumed == 0:
+            raise Refused("the engine refuses the state")
+        found = "" if positions is None else f", and its last position is {positions[1]} where {last} is right"
+        raise Refused(f"the engine took {consumed} of {byte_count} bytes{found}")
+
+    def cut(self, token_count: int) -> bool:
+        """Makes the context hold its first tokens alone. False where it may not be cut; it is as it was then."""
+        held = self.engine.tokens
+        if held is None or not self.can_be_cut() or not self.engine.cut(token_count):
+            return False
+        self.engine.hold(list(held[:token_count]))
+        return True
+
+    def clear(self) -> None:
+        self.engine.clear()
+        self.engine.hold([])
+
+    def close(self) -> None:
+        self.buffer.close()

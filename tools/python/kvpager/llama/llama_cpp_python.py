@@ -1,0 +1,123 @@
+"""The adapter for llama-cpp-python's `llama_cpp.Llama`."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .._memory import address_of
+from .identity import model_digest
+
+if TYPE_CHECKING:
+    from llama_cpp import Llama
+
+_GGML_TYPES = {0: "f32", 1: "f16", 2: "q4_0", 3: "q4_1", 6: "q5_0", 7: "q5_1", 8: "q8_0", 20: "iq4_nl", 30: "bf16"}
+_FLASH_ATTENTION = {-1: "auto", 0: "off", 1: "on"}
+_BYTE = ctypes.POINTER(ctypes.c_uint8)
+
+
+class LlamaCppEngine:
+    """Sequence 0 of a `llama_cpp.Llama`: what its `eval` and `generate` compute on.
+
+    The settings are read from the parameters that the `Llama` was made with; what stays at its default (0: from the
+    model) is left out, so that equal contexts are equal.
+    """
+
+    sequence = 0
+
+    def __init__(self, llm: Llama, *, model: str | None = None) -> None:
+        """`model` names the weights where their file is not to be hashed."""
+        import llama_cpp.llama_cpp as api
+
+        self.llm = llm
+        self._api = api
+        self.model = model or model_digest(llm.model_path)
+        self.adapter = self._describe_adapter()
+        self.settings: Mapping[str, str] = self._describe_settings()
+        self.architecture: str | None = (llm.metadata or {}).get("general.architecture")
+        parameters: Any = llm.context_params
+        self.streams = 1 if parameters.kv_unified else int(api.llama_n_seq_max(llm.ctx))
+        self.context_tokens = int(api.llama_n_ctx(llm.ctx)) // self.streams
+
+    def _describe_adapter(self) -> str:
+        if not self.llm.lora_path:
+            return ""
+        return f"{model_digest(self.llm.lora_path)} * {self.llm.lora_scale!r}"
+
+    def _describe_settings(self) -> dict[str, str]:
+        parameters: Any = self.llm.context_params
+        default: Any = self._api.llama_context_default_params()
+        settings = {
+            "type_k": _GGML_TYPES.get(parameters.type_k, str(parameters.type_k)),
+            "type_v": _GGML_TYPES.get(parameters.type_v, str(parameters.type_v)),
+            "flash_attn": _FLASH_ATTENTION.get(parameters.flash_attn_type, str(parameters.flash_attn_type)),
+        }
+        for name in (
+            "rope_scaling_type", "rope_freq_base", "rope_freq_scale", "yarn_ext_factor", "yarn_attn_factor",
+            "yarn_beta_fast", "yarn_beta_slow", "yarn_orig_ctx", "attention_type", "swa_full",
+        ):  # fmt: skip
+            value = getattr(parameters, name, None)
+            if value != getattr(default, name, None):
+                settings[name] = repr(value)
+        for name, value in sorted((self.llm.kv_overrides or {}).items()):
+            settings[f"override.{name}"] = repr(value)
+        settings.update(self._long_rope())
+        return settings
+
+    def _long_rope(self) -> dict[str, str]:
+        """Models with two sets of rotation factors choose by the context's length, which then changes the keys."""
+        for name, value in (self.llm.metadata or {}).items():
+            if name.endswith(".rope.scaling.original_context_length"):
+                is_long = self._api.llama_n_ctx(self.llm.ctx) > int(value)
+                return {"long_rope": "on" if is_long else "off"}
+        return {}
+
+    @property
+    def tokens(self) -> Sequence[int]:
+        return self.llm.input_ids[: self.llm.n_tokens]
+
+    def hold(self, tokens: Sequence[int]) -> None:
+        count = len(tokens)
+        self.llm.input_ids[:count] = tokens
+        self.llm.n_tokens = count
+        # The logits in the context, if any, are another state's: the next step must compute before it samples.
+        self.llm._requires_eval = True
+
+    def state_size(self) -> int:
+        return int(self._api.llama_state_seq_get_size(self.llm.ctx, self.sequence))
+
+    def get_state(self, destination: memoryview) -> int:
+        pointer = ctypes.cast(address_of(destination), _BYTE)
+        return int(self._api.llama_state_seq_get_data(self.llm.ctx, pointer, destination.nbytes, self.sequence))
+
+    def set_state(self, source: memoryview) -> int:
+        pointer = ctypes.cast(address_of(source), _BYTE)
+        return int(self._api.llama_state_seq_set_data(self.llm.ctx, pointer, source.nbytes, self.sequence))
+
+    @property
+    def _memory(self) -> Any:
+        return self._api.llama_get_memory(self.llm.ctx)
+
+    def clear(self) -> None:
+        self._api.llama_memory_seq_rm(self._memory, self.sequence, -1, -1)
+        self.llm.n_tokens = 0
+        self.llm._requires_eval = True
+
+    def cut(self, token_count: int) -> bool:
+        if not self._api.llama_memory_seq_rm(self._memory, self.sequence, token_count, -1):
+            return False
+        self.llm.n_tokens = token_count
+        self.llm._requires_eval = True
+        return True
+
+    def positions(self) -> tuple[int, int]:
+        memory = self._memory
+        return (
+            int(self._api.llama_memory_seq_pos_min(memory, self.sequence)),
+            int(self._api.llama_memory_seq_pos_max(memory, self.sequence)),
+        )
+
+    def evaluate(self, tokens: Sequence[int]) -> bool:
+        self.llm.eval(list(tokens))
+        return True

@@ -1,0 +1,144 @@
+"""Which of a store's cache spaces hold what an engine computes, and what they have of a prompt."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import kvpager
+
+from .engine import Engine
+from .shape import WHOLENESS, own_settings, planes_of, row_settings
+
+_log = logging.getLogger("kvpager.llama")
+
+
+@dataclass(frozen=True)
+class EngineSpace:
+    """A cache space of this engine."""
+
+    space: kvpager.Space
+    description: Mapping[str, Any]
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        return self.description["settings"]
+
+    @property
+    def wholeness(self) -> str | None:
+        """None: any prefix is a state. "whole", "opaque": only the sessions' checkpoints are; see `WHOLENESS`."""
+        return self.settings.get(WHOLENESS)
+
+
+@dataclass
+class Found:
+    """What a space has of a prompt: a prefix, or a session that is to be taken whole."""
+
+    home: EngineSpace
+    token_count: int
+    prefix: kvpager.Prefix | None = None
+    session: str | None = None
+
+    def close(self) -> None:
+        if self.prefix is not None:
+            self.prefix.close()
+
+
+class EngineSpaces:
+    """The cache spaces of one engine in a store. Several, where versions of llama.cpp have written them."""
+
+    def __init__(
+        self, store: kvpager.Store, engine: Engine, *, salt: str, settings: Mapping[str, str], block_tokens: int
+    ) -> None:
+        self.store, self.engine, self.salt, self.block_tokens = store, engine, salt, block_tokens
+        self.own = {**engine.settings, **settings}
+        if own_settings(self.own) != self.own:
+            raise kvpager.InvalidArgument('names of settings do not begin with "llama." or "kvpager."')
+        self._open: dict[int, EngineSpace] = {}
+
+    def home_of(self, state: kvpager.State) -> EngineSpace:
+        """The space that a state of this engine belongs to, made where there is none."""
+        settings = {**self.own, **row_settings(state.settings)}
+        planes = list(state.planes)
+        if state.token_count == 0 and state.checkpoint_size > 0:
+            settings[WHOLENESS], planes = "opaque", [kvpager.Plane("keys", 0, "raw", 1)]
+        elif not state.can_be_cut or state.checkpoint_size > 0:
+            settings[WHOLENESS] = "whole"
+        return self._keep(self.store.space(
+            model=self.engine.model, planes=planes, adapter=self.engine.adapter, settings=settings, salt=self.salt,
+            block_tokens=self.block_tokens))  # fmt: skip
+
+    def _keep(self, space: kvpager.Space) -> EngineSpace:
+        description = space.description
+        known = self._open.get(description["id"])
+        if known is not None:
+            space.close()
+            return known
+        self._open[description["id"]] = EngineSpace(space, description)
+        return self._open[description["id"]]
+
+    def all(self) -> list[EngineSpace]:
+        """Every space whose rows this engine could have computed."""
+        for description in self.store.spaces():
+            if description["id"] not in self._open and self.fits(description):
+                self._keep(self.store.space(
+                    model=description["model"], planes=planes_of(description), adapter=description["adapter"],
+                    settings=description["settings"], salt=description["salt"],
+                    block_tokens=description["blockTokens"]))  # fmt: skip
+        return list(self._open.values())
+
+    def fits(self, description: Mapping[str, Any]) -> bool:
+        return (
+            description["model"] == self.engine.model
+            and description.get("adapter", "") == self.engine.adapter
+            and description.get("salt", "") == self.salt
+            and description.get("vllmSeed") is None
+            and own_settings(description["settings"]) == self.own
+        )
+
+    def with_session(self, name: str) -> EngineSpace | None:
+        """The engine's space that has a committed session of this name."""
+        for home in self.all():
+            try:
+                home.space.session(name).close()
+                return home
+            except kvpager.NotFound:
+                continue
+        return None
+
+    def find(self, tokens: Sequence[int]) -> list[Found]:
+        """What the spaces have of `tokens`, longest first; the caller closes each."""
+        found: list[Found] = []
+        if len(tokens) == 0:
+            return found
+        for home in self.all():
+            try:
+                hit = self._whole(home, tokens) if home.wholeness else self._prefix(home, tokens)
+            except kvpager.Error as error:
+                _log.warning("the store cannot look up a prompt: %s", error)
+                continue
+            if hit.token_count > 0:
+                found.append(hit)
+            else:
+                hit.close()
+        return sorted(found, key=lambda hit: -hit.token_count)
+
+    @staticmethod
+    def _prefix(home: EngineSpace, tokens: Sequence[int]) -> Found:
+        prefix = home.space.find(tokens)
+        return Found(home, prefix.token_count, prefix=prefix)
+
+    @staticmethod
+    def _whole(home: EngineSpace, tokens: Sequence[int]) -> Found:
+        name = home.space.longest_checkpoint(tokens)
+        if name is None:
+            return Found(home, 0)
+        with home.space.session(name) as session:
+            return Found(home, session.token_count, session=name)
+
+    def close(self) -> None:
+        for home in self._open.values():
+            home.space.close()
+        self._open.clear()
