@@ -77,7 +77,8 @@ def platform_tag(libraries: list[Path]) -> str:
     if libstdcxx:
         bringing = [version for symbols, version in GLIBC_OF_LIBSTDCXX if symbols >= libstdcxx]
         if not bringing:
-            raise CannotBuild(f"GLIBCXX_{'.'.join(map(str, libstdcxx))} is newer than this script knows: extend its list")
+            newest = ".".join(map(str, libstdcxx))
+            raise CannotBuild(f"GLIBCXX_{newest} is newer than GLIBC_OF_LIBSTDCXX knows: extend it")
         glibc = max(glibc, bringing[0])
     return f"manylinux_{glibc[0]}_{glibc[1]}_{needs[0].machine}"
 
@@ -151,13 +152,13 @@ def metadata(project: dict, licence_names: list[str]) -> str:
 
 
 def commands(project: dict) -> str:
-    """entry_points.txt: the commands of the project's [project.scripts] whose modules are there."""
+    """entry_points.txt: the project's commands ([project.scripts]) whose modules are there."""
     scripts = {
         name: target
         for name, target in project.get("scripts", {}).items()
         if (HERE / (target.split(":")[0].replace(".", "/") + ".py")).is_file()
     }
-    return "[console_scripts]\n" + "".join(f"{name} = {target}\n" for name, target in sorted(scripts.items()))
+    return "".join(["[console_scripts]\n", *(f"{name} = {target}\n" for name, target in sorted(scripts.items()))])
 
 
 def contents(libraries: list[Path], tag: str, checkouts: Path) -> dict[str, bytes]:

@@ -28,10 +28,15 @@ bare python -m pip install --disable-pip-version-check --quiet --no-index --no-d
 
 # What the loader resolves is the system's or the wheel's own, never a toolchain's.
 installed=$(bare python -c 'import kvpager; print(kvpager.library_path().parent)')
+case $installed in
+  "$work"/*) ;;
+  *) echo "wheel: the tests would import $installed, which is not the wheel's" >&2; exit 1 ;;
+esac
 if [ "$(uname -s)" = Linux ]; then
   resolved=$(env -i /usr/bin/ldd "$installed/libkvpager.so")
-  if grep -vE "^\s+(linux-vdso|/lib|\S+ => (/lib|/usr/lib|$installed)/?)" <<<"$resolved" || grep -iE 'swift' <<<"$resolved"; then
-    echo "wheel: libkvpager.so needs what the lines above name, which a machine without Swift has not" >&2
+  known="^\s+(linux-vdso|/lib|\S+ => (/lib|/usr/lib|$installed)/)"
+  if grep -vE "$known" <<<"$resolved" || grep -i swift <<<"$resolved"; then
+    echo "wheel: libkvpager.so needs the libraries above, which a machine without Swift has not" >&2
     exit 1
   fi
 fi

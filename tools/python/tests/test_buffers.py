@@ -7,7 +7,7 @@ import mmap
 import unittest
 from array import array
 
-from support import PLANES, ROW_BYTES, StoreCase, empty_rows, kvpager, part, sample_rows
+from support import PLANES, ROW_BYTES, StoreCase, kvpager, part, sample_rows
 
 from kvpager._memory import TokenList, address_of
 from kvpager._rows import PlaneRows
@@ -28,7 +28,8 @@ class SizeTests(unittest.TestCase):
             self.assertEqual(byte_count(text, "size"), size)
 
     def test_what_is_no_size_is_not_guessed_at(self) -> None:
-        for text in ("", "MiB", "64M", "-1", "1.GiB", ".5GiB", "1.5", "1e3", "64 MiB", "9999999999TiB", "0x10", "٣MiB", -1):
+        texts = ("", "MiB", "64M", "-1", "1.GiB", ".5GiB", "1.5", "1e3", "64 MiB", "9999999999TiB", "0x10", "٣MiB")
+        for text in (*texts, -1, 1 << 63):
             with self.subTest(text), self.assertRaises(kvpager.InvalidArgument):
                 byte_count(text, "size")
 
