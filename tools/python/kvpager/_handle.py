@@ -62,6 +62,7 @@ class Handle:
 
     _kind = "handle"  # as error messages name it
     _close_name = ""  # the C function that closes it
+    _slot: _Slot
 
     def __init__(self, value: int, parent: Handle | None = None) -> None:
         self._slot = _Slot(value, self._close_name, parent._slot if parent is not None else None)

@@ -85,7 +85,7 @@ class State(Handle):
 
     @property
     def format(self) -> str:
-        """What it was found to be, such as "llama-seq"."""
+        """What it was found to be, in words: "llama.cpp sequence file, version 4". `shape` has the format's name."""
         return str(self.description["format"])
 
     @property

@@ -68,6 +68,7 @@ class Store(Handle):
     def __del__(self, _warn: Any = warnings.warn) -> None:
         if getattr(self, "_slot", None) is not None and self._slot.values and self._finalizer.alive:
             _warn(f"unclosed {self!r}: use it in a `with` statement, or call close()", ResourceWarning, source=self)
+            self._finalizer()  # also where whoever got the warning keeps its source
 
     def close(self) -> None:
         """Writes back what is not on disk yet and closes the store with everything opened under it.

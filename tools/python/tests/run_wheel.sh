@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Installs a wheel into an empty environment, as on a machine without compiler or Swift, and runs the package's tests
+# there, from copies, so that the wheel's package is what they import:
+#   tools/python/tests/run_wheel.sh WHEEL
+# Once without numpy; once with it, where it can be had (KVPAGER_REQUIRE_NUMPY=1: it must be).
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+repository=$(cd "$here/../../.." && pwd)
+wheel=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+python3 -m venv "$work/environment"
+mkdir -p "$work/home" "$work/tests"
+cp "$here"/*.py "$work/tests/"
+
+# Runs a command with nothing of this machine's environment: no compiler, no Swift, no library path.
+bare() {
+  env -i HOME="$work/home" LANG=C.UTF-8 PATH="$work/environment/bin" KVPAGER_REPOSITORY="$repository" \
+    ${TMPDIR:+TMPDIR="$TMPDIR"} "$@"
+}
+
+bare python -c '
+import shutil, sys
+found = [tool for tool in ("cc", "gcc", "clang", "swift", "ld") if shutil.which(tool)]
+sys.exit(f"these are in PATH: {found}" if found else 0)'
+bare python -m pip install --disable-pip-version-check --quiet --no-index --no-deps "$wheel"
+
+# What the loader resolves is the system's or the wheel's own, never a toolchain's.
+installed=$(bare python -c 'import kvpager; print(kvpager.library_path().parent)')
+case $installed in
+  "$work"/*) ;;
+  *) echo "wheel: the tests would import $installed, which is not the wheel's" >&2; exit 1 ;;
+esac
+if [ "$(uname -s)" = Linux ]; then
+  resolved=$(env -i /usr/bin/ldd "$installed/libkvpager.so")
+  known="^\s+(linux-vdso|/lib|\S+ => (/lib|/usr/lib|$installed)/)"
+  if grep -vE "$known" <<<"$resolved" || grep -i swift <<<"$resolved"; then
+    echo "wheel: libkvpager.so needs the libraries above, which a machine without Swift has not" >&2
+    exit 1
+  fi
+fi
+
+echo "== The wheel's tests, without numpy"
+(cd "$work/tests" && bare python -X dev -W error::ResourceWarning -m unittest discover --buffer)
+
+if env HOME="$HOME" "$work/environment/bin/python" -m pip install --disable-pip-version-check --quiet \
+  --only-binary :all: numpy >"$work/numpy.log" 2>&1; then
+  echo "== The wheel's tests, with numpy"
+  (cd "$work/tests" && bare python -X dev -W error::ResourceWarning -m unittest discover --buffer)
+elif [ -n "${KVPAGER_REQUIRE_NUMPY:-}" ]; then
+  tail -n 5 "$work/numpy.log" >&2
+  exit 1
+else
+  echo "== numpy cannot be had here: its tests are left out"
+fi
