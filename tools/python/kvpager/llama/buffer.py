@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .._memory import allocate
+from .. import allocate
 
 _STEP_BYTES = 8 << 20
 

@@ -105,7 +105,7 @@ class KVPagerCache(_Base):
     # How
 
     def _warm(self, prompt: list[int]) -> int:
-        held = list(self.pager.engine.tokens or [])
+        held = self.pager.states.held or []
         if held == prompt and not self.llm._requires_eval:
             return len(held)  # computed a moment ago, logits and all: Llama samples at once
         common = common_prefix(held, prompt)
@@ -130,7 +130,7 @@ class KVPagerCache(_Base):
         if not tokens:
             return
         states = self.pager.states
-        if list(self.pager.engine.tokens or []) != tokens:
+        if self.pager.states.held != tokens:
             raise kvpager.InvalidArgument("the context holds something else than the state to be cached")
         if states.can_be_cut():
             self.pager.remember()
@@ -261,7 +261,7 @@ def _context_state(cache: KVPagerCache, tokens: list[int]) -> bytes:
     """`llama_state_get_data` of the context when it holds exactly `tokens`."""
     import llama_cpp.llama_cpp as api
 
-    if list(cache.pager.engine.tokens or []) != tokens:
+    if cache.pager.states.held != tokens:
         raise KeyError("the context has gone on since the look-up: look it up again")
     size = int(api.llama_state_get_size(cache.llm.ctx))
     data = (ctypes.c_uint8 * size)()

@@ -42,6 +42,12 @@ class ContextStates:
         self.set_seconds = 0.0
         """What the last `put` spent in the engine."""
 
+    @property
+    def held(self) -> list[int] | None:
+        """The tokens that the context holds; None where nobody knows."""
+        tokens = self.engine.tokens
+        return None if tokens is None else [int(token) for token in tokens]
+
     @contextmanager
     def take(self, tokens: Sequence[int]) -> Iterator[kvpager.State]:
         """The context's state with its tokens, valid within the `with`.
@@ -74,7 +80,7 @@ class ContextStates:
                     f"{count} tokens were named, and the context's last position is {positions[1]}")
         elif state.token_count != count:
             raise kvpager.InvalidArgument(
-                f"{count} tokens were named, and the context holds {state.token_count}: name those that it holds")
+                f"{count} tokens are given and the state has {state.token_count} rows; give one for each")
         elif not state.tokens_known:
             raise kvpager.InvalidArgument(
                 "the context's cells are not at positions 0, 1, 2, ...: it was shifted, and its rows would not fit "
@@ -137,10 +143,10 @@ class ContextStates:
 
     def cut(self, token_count: int) -> bool:
         """Makes the context hold its first tokens alone. False where it may not be cut; it is as it was then."""
-        held = self.engine.tokens
+        held = self.held
         if held is None or not self.can_be_cut() or not self.engine.cut(token_count):
             return False
-        self.engine.hold(list(held[:token_count]))
+        self.engine.hold(held[:token_count])
         return True
 
     def clear(self) -> None:

@@ -74,8 +74,8 @@ class LlamaCppEngine:
         return {}
 
     @property
-    def tokens(self) -> Sequence[int]:
-        return self.llm.input_ids[: self.llm.n_tokens]
+    def tokens(self) -> list[int]:
+        return list(self.llm.input_ids[: self.llm.n_tokens].tolist())
 
     def hold(self, tokens: Sequence[int]) -> None:
         count = len(tokens)

@@ -124,11 +124,9 @@ class SessionPager:
         return len(held)
 
     def _held(self, tokens: Sequence[int] | None) -> list[int]:
-        if tokens is None:
-            tokens = self.engine.tokens
-        if tokens is None:
+        held = self.states.held if tokens is None else [int(token) for token in tokens]
+        if held is None:
             raise kvpager.InvalidArgument("the engine does not know what its context holds: name the tokens")
-        held = [int(token) for token in tokens]
         if not held:
             raise kvpager.InvalidArgument("the context is empty: there is nothing to save")
         return held
@@ -156,9 +154,7 @@ class SessionPager:
                 self._put_session(home, session)
             except Refused as again:
                 raise kvpager.InvalidArgument(f'the context does not take the session "{session}": {again}') from None
-        tokens = self.engine.tokens
-        assert tokens is not None
-        return [int(token) for token in tokens]
+        return self.states.held or []
 
     def _not_found(self, session: str) -> kvpager.NotFound:
         others = [info for info in self.store.sessions() if info.name == session]
@@ -213,8 +209,8 @@ class SessionPager:
 
     def _kept(self, prompt: list[int], limit: int) -> tuple[int, bool]:
         """How many tokens of the prompt the context holds already, and whether it must be cut back to them."""
-        held = self.engine.tokens
-        if held is None or len(held) == 0:
+        held = self.states.held
+        if not held:
             return 0, held is None
         common = min(common_prefix(held, prompt), limit)
         if common == len(held):
@@ -227,8 +223,8 @@ class SessionPager:
             self.last = Reuse(kept, "context")
             return kept
         if must_cut:
-            held = self.engine.tokens
-            if held is not None and common_prefix(held, prompt) and not self.states.can_be_cut():
+            held = self.states.held or []
+            if common_prefix(held, prompt) and not self.states.can_be_cut():
                 _log.info(
                     "the context is cleared: its state cannot be cut back (sliding window or recurrent memory), and "
                     "the prompt leaves it after %d of %d tokens", common_prefix(held, prompt), len(held))
@@ -240,7 +236,7 @@ class SessionPager:
             try:
                 if hit.session is not None:
                     self._put_session(hit.home, hit.session)
-                    if list(self.engine.tokens or []) != prompt[: hit.token_count]:
+                    if self.states.held != prompt[: hit.token_count]:
                         raise Refused("another process changed the session meanwhile")
                 else:
                     self._put_prefix(hit, prompt)

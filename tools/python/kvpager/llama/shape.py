@@ -46,7 +46,7 @@ class ContextShape:
     """How a context writes and reads states."""
 
     options: Mapping[str, Any]
-    """Options of `Prefix.export`, by kvpager.h's names."""
+    """Options of `Prefix.export`."""
     planes: tuple[tuple[object, ...], ...]
     settings: Mapping[str, str]
     can_be_cut: bool
@@ -76,11 +76,6 @@ def plane_key(planes: Iterable[Any]) -> tuple[tuple[object, ...], ...]:
     return tuple(key(plane) for plane in planes)
 
 
-def planes_of(space: Mapping[str, Any]) -> list[kvpager.Plane]:
-    """The planes of a space's description."""
-    return [kvpager.Plane(*key) for key in plane_key(space["planes"])]  # type: ignore[arg-type]
-
-
 @dataclass(frozen=True)
 class Glance:
     """What an empty context tells."""
@@ -106,7 +101,7 @@ def options_from(settings: Mapping[str, str], engine: Engine, seen: Glance) -> d
         "format": "llama-blob", "version": int(settings.get("llama.version", "3")),
         "transposed": settings.get("llama.v_trans") == "1", "streams": streams,
         "stream": engine.sequence if engine.sequence < streams else 0, "sequence": engine.sequence,
-        "blobHeader": seen.has_header}  # fmt: skip
+        "blob_header": seen.has_header}  # fmt: skip
     if "llama.n_rot_k" in settings:
         options["rotation"] = [int(settings["llama.n_rot_k"]), int(settings.get("llama.n_rot_v", "0"))]
     return options

@@ -10,7 +10,7 @@ from typing import Any
 import kvpager
 
 from .engine import Engine
-from .shape import WHOLENESS, own_settings, planes_of, row_settings
+from .shape import WHOLENESS, own_settings, row_settings
 
 _log = logging.getLogger("kvpager.llama")
 
@@ -83,10 +83,7 @@ class EngineSpaces:
         """Every space whose rows this engine could have computed."""
         for description in self.store.spaces():
             if description["id"] not in self._open and self.fits(description):
-                self._keep(self.store.space(
-                    model=description["model"], planes=planes_of(description), adapter=description["adapter"],
-                    settings=description["settings"], salt=description["salt"],
-                    block_tokens=description["blockTokens"]))  # fmt: skip
+                self._keep(self.store.space_by_id(description["id"]))
         return list(self._open.values())
 
     def fits(self, description: Mapping[str, Any]) -> bool:
