@@ -239,7 +239,7 @@ class Chat:
         else:
             self.screen.remark(report.later_answer(read, computed, first_token))
         size, used = self.context.token_count, len(self.conversation.tokens)
-        if size - used < max(256, size // 10):
+        if size - used < size // 8:
             self.screen.remark(
                 f"the context is nearly full, {size - used:,} of {size:,} tokens are left: {self._more_room}")
 
