@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Literal
 
 import kvpager
 
@@ -105,10 +106,18 @@ class _Remarks(logging.Handler):
         self._screen.remark(record.getMessage())
 
 
+def _open(folder: Path, access: Literal["create", "read"]) -> kvpager.Store:
+    try:
+        return kvpager.Store(folder, memory="256MiB", access=access)
+    except (kvpager.Damaged, kvpager.NotAStore, kvpager.VersionTooNew, kvpager.ForeignByteOrder) as error:
+        raise ChatError(f"{error.message.rstrip('.')}. What is wrong with it tells: kvpager verify --store {folder}; "
+                        "to chat meanwhile, name another folder with --store") from error  # fmt: skip
+
+
 def _list(options: argparse.Namespace) -> int:
     folder = options.store or keeper.default_folder()
     try:
-        with kvpager.Store(folder, access="read") as store:
+        with _open(folder, "read") as store:
             found = keeper.conversations(store)
             texts = [keeper.read_conversation(store, info.name) for info in found]
     except kvpager.NotFound:
@@ -134,7 +143,7 @@ def _chat(options: argparse.Namespace, screen: Screen) -> int:
         model = Model(LibLlama(), options.model or default_model())
         stack.callback(model.close)
         folder.mkdir(parents=True, exist_ok=True)
-        store = stack.enter_context(kvpager.Store(folder, memory="256MiB"))
+        store = stack.enter_context(_open(folder, "create"))
         name = _name(options, store)
         stack.enter_context(keeper.held_alone(folder, name))
         saved = keeper.read_conversation(store, name)
@@ -181,6 +190,9 @@ def _name(options: argparse.Namespace, store: kvpager.Store) -> str:
     """Which conversation is meant; a fork is made here."""
     known = keeper.conversations(store)
     last = known[0].name if known else "chat"
+    for given in (options.session, options.fork):
+        if given is not None and not 1 <= len(given.encode(errors="replace")) <= 255:
+            raise ChatError("a conversation's name has 1 to 255 bytes: give another")
     if options.new:
         if options.fork:
             raise ChatError("--new begins from nothing and --fork from a conversation: leave one of them out")

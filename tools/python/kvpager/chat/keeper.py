@@ -99,9 +99,22 @@ class Keeper:
         except kvpager.Error as error:
             failure = error.message
             self.pager.warm(conversation.tokens)
+            if isinstance(error, (kvpager.BlockLost, kvpager.Damaged)):
+                self._cut_session(conversation)
         if self.context.held == len(conversation.tokens) and conversation.answer_from is not None:
             self.pager.warm(conversation.tokens)  # leaves out the last token, without which nothing can be chosen
         return self._returned(started, failure)
+
+    def _cut_session(self, conversation: Conversation) -> None:
+        """Ends the session before a block that is lost, so that the next save stores its tokens' rows anew. The words
+        stay, and the tokens with them."""
+        try:
+            with self.store.session(self.name) as session:
+                session.truncate(min(session.token_count, self.context.held))
+                session.metadata[METADATA_KEY] = conversation.to_text(session.token_count)
+                session.commit()
+        except kvpager.Error as error:
+            _log.warning("the session stays without the lost block: %s", error.message)
 
     def warm(self, conversation: Conversation) -> Return:
         """Puts what any session has of a new conversation's beginning into the context."""

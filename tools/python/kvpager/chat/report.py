@@ -19,8 +19,8 @@ def brought_back(back: Return, wanted: int) -> str:
     """How a conversation came back; `wanted` tokens were saved."""
     if back.failure:
         lost = wanted - back.token_count
-        return (f"the store gives {back.token_count:,} of {counted(wanted)} ({back.failure}); "
-                f"{lost:,} will be computed again")  # fmt: skip
+        why = back.failure.partition(";")[0]  # what follows is the remedy, which is taken here
+        return f"the store gives {back.token_count:,} of {counted(wanted)}, {lost:,} are computed again: {why}"
     return (f"{counted(back.token_count)} came back in {duration(back.seconds)} (kvpager {duration(back.store_seconds)}, "
             f"llama.cpp {duration(back.engine_seconds)}); none of them is computed again")  # fmt: skip
 

@@ -160,7 +160,7 @@ class Limits(ChatCase):
     def test_a_nearly_full_context_is_told(self) -> None:
         options = ("--ctx-size", "256")
         self.assertNotIn("nearly full", self.chat(FRANCE, options=options).remarks)
-        self.assertIn("nearly full", self.chat("word " * 170, options=options).remarks)
+        self.assertIn("nearly full", self.chat("word " * 183, options=options).remarks)
 
     def test_a_store_that_cannot_be_written_does_not_end_the_chat(self) -> None:
         self.chat(FRANCE)
@@ -193,6 +193,21 @@ class Limits(ChatCase):
         for options in ((), ("--list",)):
             self.assert_refused(self.chat(ITALY, options=options), "kvpager")
         self.assertEqual(file.read_bytes(), data)
+
+    def test_a_damaged_block_is_computed_again_and_stored_again(self) -> None:
+        self.chat(FRANCE, options=("--system", SYSTEM))
+        file = self.store / "data.mdb"
+        data = bytearray(file.read_bytes())
+        data[len(data) // 2] ^= 1  # rows, as nearly all of the file is
+        file.write_bytes(data)
+        second = self.chat(ITALY)
+        self.assertEqual(second.status, 0, second.remarks)
+        lost = second.number(r"the store gives [\d,]+ of [\d,]+ tokens, ([\d,]+) are computed again: ")
+        self.assertGreater(second.computed()[0], lost)
+        third = self.chat(FRANCE)
+        self.assertEqual(third.status, 0, third.remarks)
+        self.assertGreater(third.number(r"([\d,]+) tokens came back"), 200)
+        self.assertLess(third.computed()[0], 25)
 
     def assert_refused(self, said: Said, remedy: str) -> None:
         self.assertEqual(said.status, 1, said.remarks)
