@@ -11,13 +11,28 @@
 `KVPagerCache` takes the place of llama-cpp-python's LlamaRAMCache and LlamaDiskCache. Other bindings: `CallableEngine`.
 """
 
-from .cache import KVPagerCache
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from .context import Refused
 from .engine import CallableEngine, Engine
 from .identity import model_digest
 from .llama_cpp_python import LlamaCppEngine
 from .pager import Reuse, SessionPager
 
+if TYPE_CHECKING:
+    from .cache import KVPagerCache
+
 __all__ = [
     "CallableEngine", "Engine", "KVPagerCache", "LlamaCppEngine", "Refused", "Reuse", "SessionPager", "model_digest",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    # Its base class comes with llama-cpp-python, whose llama.cpp must not be loaded beside another binding's.
+    if name == "KVPagerCache":
+        from .cache import KVPagerCache
+
+        return KVPagerCache
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -18,6 +18,10 @@ from .spaces import EngineSpace, EngineSpaces, Found
 
 _log = logging.getLogger("kvpager.llama")
 
+# Damage is found when a block is read. A look-up after that ends before it.
+_LOST = (kvpager.Damaged, kvpager.BlockLost)
+_LOOK_UPS = 3
+
 
 @dataclass
 class Reuse:
@@ -193,19 +197,32 @@ class SessionPager:
         self.last = Reuse()
         prompt = [int(token) for token in prompt_tokens]
         limit = max(0, min(len(prompt), self.engine.context_tokens) - 1)
-        kept, must_cut = self._kept(prompt, limit)
+        kept = self._kept(prompt, limit)[0]
+        for _ in range(_LOOK_UPS):
+            count = self._warm_from_store(prompt, limit, kept)
+            if count is not None:
+                break
+        return count or self._keep(prompt, limit)
+
+    def _warm_from_store(self, prompt: list[int], limit: int, kept: int) -> int | None:
+        """Tokens that came from the store, 0 where nothing there is of use. None: it is worth another look, since a
+        block that was found could not be read, and is not found again."""
         found: list[Found] = []
         try:
             found = self.spaces.find(prompt[:limit])
             for hit in found:
                 if hit.token_count > kept and self._put_found(hit, prompt):
                     return hit.token_count
+            return 0
+        except _LOST as error:
+            _log.warning("%d stored tokens cannot be read: %s", found[0].token_count if found else 0, error)
+            return None
         except kvpager.Error as error:
             _log.warning("the store fails, the prompt is computed: %s", error)
+            return 0
         finally:
             for hit in found:
                 hit.close()
-        return self._keep(prompt, limit, must_cut)
 
     def _kept(self, prompt: list[int], limit: int) -> tuple[int, bool]:
         """How many tokens of the prompt the context holds already, and whether it must be cut back to them."""
@@ -217,7 +234,7 @@ class SessionPager:
             return common, False
         return (common if common and self.states.can_be_cut() else 0), True
 
-    def _keep(self, prompt: list[int], limit: int, must_cut: bool) -> int:
+    def _keep(self, prompt: list[int], limit: int) -> int:
         kept, must_cut = self._kept(prompt, limit)  # a state that was refused has emptied the context
         if kept and (not must_cut or self.states.cut(kept)):
             self.last = Reuse(kept, "context")
@@ -245,9 +262,6 @@ class SessionPager:
                 _log.info("%s", refusal)
                 if hit.session is not None or attempt or not self._probe(prompt[0]):
                     return False
-            except kvpager.Error as error:
-                _log.warning("%d stored tokens cannot be read: %s", hit.token_count, error)
-                return False
         return False
 
     def _put_prefix(self, hit: Found, prompt: list[int]) -> None:
