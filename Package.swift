@@ -27,6 +27,8 @@ let package = Package(
     .library(name: "KVPager", targets: ["KVPager"]),
     .library(name: "KVInterchange", targets: ["KVInterchange"]),
     .executable(name: "kvpager", targets: ["KVPagerCLI"]),
+    // `tools/library` makes libkvpager of it, which needs no toolchain where it runs.
+    .library(name: "KVPagerC", type: .dynamic, targets: ["KVPagerC"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -59,6 +61,9 @@ let package = Package(
     library("KVTiering", ["KVBlocks", "KVMemoryTier"]),
     library("KVPager", ["KVBlocks", "KVTiering", "KVMemoryTier", "KVDiskTier", "KVCodec", logging, metrics]),
     library("KVInterchange", ["KVBlocks"]),
+    // The C interface: the header, and one Swift function for each of its lines.
+    .target(name: "CKVPager"),
+    library("KVPagerC", ["KVPager", "KVInterchange", "CKVPager", logging]),
     library("KVInspection", ["KVBlocks", "KVCodec", "KVDiskTier", "SafeLMDB"]),
     library("KVSimulation", ["KVBlocks", "KVTiering", "KVMemoryTier", "KVDiskTier", "KVPager"]),
     .executableTarget(
@@ -75,6 +80,10 @@ let package = Package(
     tests("KVPagerTests", ["KVPager", "KVInterchange", "KVSimulation"]),
     tests("KVInterchangeTests", ["KVInterchange", "KVSimulation"]),
     tests("KVInspectionTests", ["KVInspection", "KVPager"]),
+    .testTarget(
+      name: "KVPagerCTests", dependencies: ["KVPagerC", "CKVPager", "KVPager", "KVSimulation"],
+      exclude: ["Program"],  // a program in C, which a test compiles
+      swiftSettings: strict),
     tests("KVPagerCLITests", ["KVPagerCLI"]),
     tests("SimulationTests", ["KVSimulation"]),
     tests("CrashTests", ["KVPager", "KVSimulation"]),

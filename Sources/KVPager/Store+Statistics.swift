@@ -54,5 +54,8 @@ extension StoreStatistics.Disk {
     fileBytes = disk.diskBytes
     usedBytes = disk.usedBytes
     quotaBytes = disk.quotaBytes
+    deletableBlockCount = disk.deletableBlockCount
+    checkpointBytes = disk.checkpointFrameBytes
+    damagedRecordCount = disk.damagedRecordCount
   }
 }

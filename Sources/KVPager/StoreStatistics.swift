@@ -48,6 +48,12 @@ public struct StoreStatistics: Hashable, Sendable {
     /// Of it, bytes in use.
     public var usedBytes = 0
     public var quotaBytes: Int?
+    /// Blocks in no session: what the quota may delete.
+    public var deletableBlockCount = 0
+    /// Bytes of the sessions' checkpoints, compressed.
+    public var checkpointBytes = 0
+    /// Records that could not be read and are counted nowhere else.
+    public var damagedRecordCount = 0
   }
 
   public var memory = Memory()

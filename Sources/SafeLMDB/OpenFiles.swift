@@ -1,3 +1,5 @@
+import Synchronization
+
 #if canImport(Darwin)
   import Darwin
 #elseif canImport(Glibc)
@@ -5,6 +7,8 @@
 #endif
 
 // Invariants:
+// - A fork()ed child has files of its own: the parent's are not open in it, and the lock that guards their list may have
+//   been held by a thread that the child does not have. So the child leaves that list alone and begins another.
 // - `identities` holds the data file of each open environment of this process, once.
 // - An environment is opened only while the lock is held, so that two threads cannot both find the file unopened.
 
@@ -34,13 +38,31 @@ enum OpenFiles {
     }
   }
 
-  private static let identities = Lock<Set<Identity>>([])
+  /// One process's list.
+  private final class List: Sendable {
+    let processID = getpid()
+    let identities = Lock<Set<Identity>>([])
+  }
+
+  private static let current = Atomic<Unmanaged<List>>(.passRetained(List()))
+
+  private static var ofThisProcess: List {
+    let held = current.load(ordering: .acquiring)
+    let list = held._withUnsafeGuaranteedRef { $0 }
+    guard list.processID != getpid() else { return list }
+    let fresh = Unmanaged.passRetained(List())
+    let (isExchanged, winner) = current.compareExchange(
+      expected: held, desired: fresh, ordering: .acquiringAndReleasing)
+    if isExchanged { return fresh._withUnsafeGuaranteedRef { $0 } }
+    fresh.release()
+    return winner._withUnsafeGuaranteedRef { $0 }
+  }
 
   /// Runs `open` where `path` is not open in this process, and notes the file that it opened.
   static func withReservation<R>(
     path: String, open: () throws(LMDBError) -> (R, descriptor: Int32)
   ) throws(LMDBError) -> (R, Identity) {
-    let result: Result<(R, Identity), LMDBError> = identities.withLock { identities in
+    let result: Result<(R, Identity), LMDBError> = ofThisProcess.identities.withLock { identities in
       if let identity = Identity(path: path), identities.contains(identity) { return .failure(.alreadyOpen) }
       do throws(LMDBError) {
         let (value, descriptor) = try open()
@@ -56,7 +78,7 @@ enum OpenFiles {
 
   /// Runs `close` and forgets the file, in one step.
   static func release(_ identity: Identity, close: () -> Void) {
-    identities.withLock { identities in
+    ofThisProcess.identities.withLock { identities in
       close()
       identities.remove(identity)
     }

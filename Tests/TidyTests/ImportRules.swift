@@ -22,7 +22,8 @@ enum ImportRules {
   static let outside: [Substring: Set<Substring>] = [
     "KVBlocks": ["Crypto"],
     "KVPager": ["Logging", "Metrics"],
-    // Logging: a store's configuration takes a Logger, and the command gives it a silent one.
+    // Logging: a store's configuration takes a Logger, and the library and the command give it a silent one.
+    "KVPagerC": ["Logging"],
     "KVPagerCLI": ["ArgumentParser", "Foundation", "Logging"],
   ]
 

@@ -15,15 +15,32 @@
  * close; closing a store closes what was opened under it. Closing 0 does nothing.
  *
  * THREADS. Every function may be called from any thread, on any handle, at any time. Changes of one session wait for
- * each other. A close waits for nothing: calls under way end well, later ones get KVPAGER_INVALID_HANDLE.
+ * each other. A close is seen by later calls, which get KVPAGER_INVALID_HANDLE; those under way end well.
+ * kvpager_store_close and kvpager_state_close wait for them, other closes wait for nothing.
  *
  * FORK. After fork() the child must not use the parent's handles (KVPAGER_FORKED); it opens the store anew.
  *
  * TEXT is UTF-8 and ends in 0. Texts that a function hands out through `char **` are the caller's: give them to
  * kvpager_free. Texts that it returns as `const char *` are the library's. JSON given may hold unknown members only
- * where that is said; an unknown member is otherwise KVPAGER_INVALID_ARGUMENT.
+ * where that is said; an unknown member is otherwise KVPAGER_INVALID_ARGUMENT, and one given as null counts as left
+ * out. Names and paths have at most 4096 bytes (a session's name 255), other texts 16 MiB.
  *
- * SIZES are bytes and counts are int64_t, so that a negative one can be refused. Buffers are the caller's.
+ * SIZES are bytes and counts are int64_t, so that a negative one can be refused. Buffers are the caller's. A function
+ * that fills one stores the size needed in any case: NULL and 0 ask for it, and are answered with KVPAGER_OK; for a
+ * buffer that is too small the answer is KVPAGER_BUFFER_TOO_SMALL.
+ *
+ * A chat that goes on after a restart, errors left out:
+ *
+ *   kvpager_store_open("kv", "{\"memoryBytes\": 67108864}", &store);
+ *   kvpager_state_open(bytes, size, tokens, token_count, &state);     what the engine gave
+ *   kvpager_state_space(state, store, "{\"model\": \"llama-3.2-1b\"}", &space);
+ *   kvpager_session_create(space, "monday", 0, NULL, 0, &session);
+ *   kvpager_session_take_state(session, state, KVPAGER_BY_IDENTITY);
+ *   kvpager_session_commit(session);                                  on disk, synced
+ *
+ *   kvpager_session_resume(store, "monday", &session);                in another process
+ *   kvpager_session_export(session, -1, NULL, NULL, 0, &size);        how large it is
+ *   kvpager_session_export(session, -1, NULL, buffer, size, &size);   what the engine takes
  */
 #ifndef KVPAGER_H
 #define KVPAGER_H
@@ -70,7 +87,7 @@ enum {
   KVPAGER_INPUT_OUTPUT = 20,      /* the operating system reported something else */
   KVPAGER_MALFORMED = 21,         /* an engine's state that is none, or is damaged; the message names the offset */
   KVPAGER_INVALID_HANDLE = 22,    /* closed, of another kind, or never opened */
-  KVPAGER_BUFFER_TOO_SMALL = 23   /* the size needed was stored; nothing was written */
+  KVPAGER_BUFFER_TOO_SMALL = 23   /* the size needed was stored; nothing else was written */
 };
 
 /* The name of a status, such as "quotaFull"; "unknown" for a number that is none. */
@@ -100,7 +117,8 @@ typedef uint64_t kvpager_state;
 /* Where the rows of one plane lie in the caller's memory, one row a token.
  *
  * Contiguous rows: {base, rowBytes, 0, 0}. A tensor [heads, tokens, headBytes] has rows in parts:
- * {base, headBytes, headBytes, tokens * headBytes}. Rows of a plane that is not wanted: {NULL, 0, 0, 0}. */
+ * {base, headBytes, headBytes, tokens * headBytes}. Rows of a plane that is not wanted: {NULL, 0, 0, 0}.
+ * Strides are not negative, parts divide a row, and no row may overlap another: KVPAGER_INVALID_ARGUMENT. */
 typedef struct {
   void *base;           /* the first row's first byte */
   int64_t token_stride; /* bytes from one token's row to the next; 0: the rows follow one another */
@@ -121,12 +139,14 @@ enum {
  *   "access": "create" (default: made where there is none) | "write" | "read"
  *   "memoryBytes": RAM budget for decoded blocks (default 1 GiB)    "quotaBytes": most bytes on disk (default: none)
  *   "durability": "full" (default) | "lastCommitMayBeLost"          "loadThreads": 0 to 256 (default 2)
- *   "writeBatchBytes": bytes of frames a batch (default 64 MiB)     "mapBytes": address space (default 1 TiB)
+ *   "writeBatchBytes": bytes of frames a batch (default 64 MiB)
+ *   "mapBytes": address space for the file, 1 MiB to 64 TiB (default 1 TiB)
  * One process opens a store once (KVPAGER_BUSY); any number of processes may have it open. */
 kvpager_status kvpager_store_open(const char *path, const char *options, kvpager_store *store);
 
-/* Writes back what is not on disk yet and closes the store and every handle opened under it. The handle is invalid
- * afterwards, also where an error is returned: cached blocks were lost then, committed sessions were not. */
+/* Waits for the calls under way in the store, writes back what is not on disk yet and closes the store and every handle
+ * opened under it. The handle is invalid afterwards, also where an error is returned: cached blocks were lost then,
+ * committed sessions were not. */
 kvpager_status kvpager_store_close(kvpager_store store);
 
 /* Counts and bytes, as `kvpager stats --json` names them, and what this process did: {"sessions", "blocks", "bytes",
@@ -217,7 +237,7 @@ kvpager_status kvpager_prefix_close(kvpager_prefix prefix);
 /* ---- Session --------------------------------------------------------------------------------------------------- */
 
 /* Begins a session; it is in the store from its first commit on. With a `prefix` (0: none) the session begins with its
- * tokens, which stand at the beginning of `tokens`; without one `tokens` may be NULL. */
+ * tokens, and `tokens`, where they are given, must begin with these too: they are the prompt that it was found with. */
 kvpager_status kvpager_session_create(kvpager_space space, const char *name, kvpager_prefix prefix,
                                       const int32_t *tokens, int64_t token_count, kvpager_session *session);
 
@@ -231,7 +251,8 @@ kvpager_status kvpager_session_space(kvpager_session session, kvpager_space *spa
  * "expires"}; times in microseconds since 1970 UTC, null for never. */
 kvpager_status kvpager_session_describe(kvpager_session session, char **json);
 
-/* The tokens, `*count` of them; KVPAGER_BUFFER_TOO_SMALL where `capacity` is less (NULL and 0 ask for the count). */
+/* The tokens, `*count` of them; KVPAGER_BUFFER_TOO_SMALL where `capacity` (in tokens) is less; NULL and 0 ask for the
+ * count. */
 kvpager_status kvpager_session_tokens(kvpager_session session, int32_t *tokens, int64_t capacity, int64_t *count);
 
 /* Appends tokens and their rows: planes[i] holds the `token_count` rows of plane i, `plane_count` is the space's. After
@@ -241,7 +262,8 @@ kvpager_status kvpager_session_append(kvpager_session session, const int32_t *to
 
 /* Makes the session hold what an engine's state holds: the tokens that both have stay, those that the session has
  * beyond them are cut off, and what the state has more is appended with its rows. The checkpoint and the state's
- * own shape (its origin) become the session's. */
+ * own shape (its origin) become the session's. Where the state does not tell its tokens, none are common. After an
+ * error the session holds the tokens of the blocks that were completed, and no checkpoint. */
 kvpager_status kvpager_session_take_state(kvpager_session session, kvpager_state state, kvpager_sharing sharing);
 
 /* Copies the rows of tokens [first, first + count) of every plane whose `base` is not NULL. */
@@ -274,7 +296,8 @@ kvpager_status kvpager_session_set_expiry(kvpager_session session, int64_t micro
 /* Gives the session an opaque engine state that cannot be cut at a token, or takes it away with NULL and 0. */
 kvpager_status kvpager_session_set_checkpoint(kvpager_session session, const void *bytes, int64_t size);
 
-/* The checkpoint, `*size` bytes, 0 for none; KVPAGER_BUFFER_TOO_SMALL where `capacity` is less. */
+/* The checkpoint, `*size` bytes, 0 for none; KVPAGER_BUFFER_TOO_SMALL where `capacity` is less; NULL and 0 ask for the
+ * size. */
 kvpager_status kvpager_session_checkpoint(kvpager_session session, void *buffer, int64_t capacity, int64_t *size);
 
 /* Writes the session's first `token_count` tokens (-1: all) as an engine's state into `buffer`; `*size` gets its bytes,
@@ -326,6 +349,7 @@ kvpager_status kvpager_state_tokens(kvpager_state state, int32_t *tokens, int64_
 kvpager_status kvpager_state_space(kvpager_state state, kvpager_store store, const char *descriptor,
                                    kvpager_space *space);
 
+/* Waits for the calls under way on the state: then the bytes are the caller's again. */
 kvpager_status kvpager_state_close(kvpager_state state);
 
 #ifdef __cplusplus

@@ -1,3 +1,5 @@
+import KVBlocks
+
 /// One tensor of a safetensors file: its type, its shape and its bytes, counted from the end of the header.
 struct TensorEntry: Hashable, Sendable {
   var name: String
@@ -65,11 +67,27 @@ struct SafetensorsHeader: Hashable, Sendable {
   init(text: [UInt8], dataByteCount: Int?) throws(FormatError) {
     self.text = text
     guard text.first == UInt8(ascii: "{") else { throw FormatError("the header must begin with \"{\"", offset: 8) }
-    var reader = JSONReader(text, fileOffset: 8)
+    do throws(JSONError) {
+      (metadata, tensors) = try Self.read(text)
+    } catch {
+      throw FormatError("header: \(error.message)", offset: 8 + error.position)
+    }
+    let end = tensors.last?.end ?? 0
+    if let dataByteCount, end != dataByteCount {
+      throw FormatError(
+        "the tensors take \(end) bytes and the file has \(dataByteCount) after its header",
+        offset: 8 + text.count + min(end, dataByteCount))
+    }
+  }
+
+  private static func read(
+    _ text: [UInt8]
+  ) throws(JSONError) -> (metadata: [(name: String, value: String)], tensors: [TensorEntry]) {
+    var reader = JSONReader(text)
     var seen: Set<String> = []
     var metadata: [(name: String, value: String)] = []
     var tensors: [(entry: TensorEntry, position: Int)] = []
-    try reader.object { (reader, name, start) throws(FormatError) in
+    try reader.object { (reader, name, start) throws(JSONError) in
       guard seen.insert(name).inserted else { throw reader.error("\"\(name)\" stands twice", at: start) }
       if name == "__metadata__" {
         metadata = try Self.metadata(&reader)
@@ -89,19 +107,13 @@ struct SafetensorsHeader: Hashable, Sendable {
       }
       end = entry.end
     }
-    if let dataByteCount, end != dataByteCount {
-      throw FormatError(
-        "the tensors take \(end) bytes and the file has \(dataByteCount) after its header",
-        offset: 8 + text.count + min(end, dataByteCount))
-    }
-    self.metadata = metadata
-    self.tensors = tensors.map(\.entry)
+    return (metadata, tensors.map(\.entry))
   }
 
-  private static func metadata(_ reader: inout JSONReader) throws(FormatError) -> [(name: String, value: String)] {
+  private static func metadata(_ reader: inout JSONReader) throws(JSONError) -> [(name: String, value: String)] {
     var seen: Set<String> = []
     var metadata: [(name: String, value: String)] = []
-    try reader.object { (reader, name, start) throws(FormatError) in
+    try reader.object { (reader, name, start) throws(JSONError) in
       guard seen.insert(name).inserted else {
         throw reader.error("\"\(name)\" stands twice in the metadata", at: start)
       }
@@ -112,11 +124,11 @@ struct SafetensorsHeader: Hashable, Sendable {
 
   private static func tensor(
     _ reader: inout JSONReader, name: String, start: Int
-  ) throws(FormatError) -> TensorEntry {
+  ) throws(JSONError) -> TensorEntry {
     var dtype: String?
     var shape: [Int]?
     var offsets: [Int]?
-    try reader.object { (reader, field, fieldStart) throws(FormatError) in
+    try reader.object { (reader, field, fieldStart) throws(JSONError) in
       switch field {
       case "dtype" where dtype == nil: dtype = try reader.string()
       case "shape" where shape == nil: shape = try reader.wholeNumbers(limit: rankLimit)

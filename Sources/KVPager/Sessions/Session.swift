@@ -48,6 +48,11 @@ public final class Session: Sendable {
   /// Whether the store has the session under its name.
   public var isCommitted: Bool { state.withLock { $0.revision != nil } }
 
+  /// Microseconds since 1970, UTC.
+  public var createdMicroseconds: UInt64 { state.withLock { $0.createdMicroseconds } }
+  /// The last commit; 0 before the first.
+  public var updatedMicroseconds: UInt64 { state.withLock { $0.updatedMicroseconds } }
+
   /// The user's own names and values, stored with the next commit.
   public var metadata: [String: String] {
     get { state.withLock { $0.metadata } }

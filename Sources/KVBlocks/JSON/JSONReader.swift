@@ -1,28 +1,43 @@
-/// A strict reader for the JSON of a safetensors header: objects, strings, arrays of whole numbers; nothing nests
-/// deeper.
-struct JSONReader {
+/// Text that is no JSON, or not the JSON that is wanted.
+package struct JSONError: Error, Hashable, Sendable {
+  package let message: String
+  /// Bytes from the text's start to what is wrong.
+  package let position: Int
+
+  package init(_ message: String, position: Int) {
+    self.message = message
+    self.position = position
+  }
+}
+
+/// A strict reader of JSON without fractions: its caller asks for what must come next, so that nothing nests deeper
+/// than the caller goes.
+package struct JSONReader {
   private let bytes: [UInt8]
   private let end: Int
-  private(set) var position: Int
-  /// Where the text begins in its file: errors name offsets of the file.
-  private let fileOffset: Int
+  package private(set) var position: Int
 
-  init(_ bytes: [UInt8], fileOffset: Int) {
+  package init(_ bytes: [UInt8]) {
     self.bytes = bytes
-    self.fileOffset = fileOffset
     end = bytes.count
     position = 0
   }
 
-  func error(_ message: String, at position: Int? = nil) -> FormatError {
-    FormatError("header: \(message)", offset: fileOffset + (position ?? self.position))
+  package func error(_ message: String, at position: Int? = nil) -> JSONError {
+    JSONError(message, position: position ?? self.position)
   }
 
   private mutating func skipWhitespace() {
     while position < end, [0x20, 0x09, 0x0a, 0x0d].contains(bytes[position]) { position += 1 }
   }
 
-  mutating func expect(_ character: Unicode.Scalar) throws(FormatError) {
+  /// The first byte of what comes next; nil at the end.
+  package mutating func peek() -> UInt8? {
+    skipWhitespace()
+    return position < end ? bytes[position] : nil
+  }
+
+  package mutating func expect(_ character: Unicode.Scalar) throws(JSONError) {
     skipWhitespace()
     guard position < end, bytes[position] == UInt8(ascii: character) else {
       throw error("\"\(character)\" is expected")
@@ -39,9 +54,9 @@ struct JSONReader {
   }
 
   /// Calls `member` at each value of an object, with its name and the name's position.
-  mutating func object(
-    _ member: (inout JSONReader, String, Int) throws(FormatError) -> Void
-  ) throws(FormatError) {
+  package mutating func object(
+    _ member: (inout JSONReader, String, Int) throws(JSONError) -> Void
+  ) throws(JSONError) {
     try expect("{")
     if takes("}") { return }
     repeat {
@@ -54,8 +69,35 @@ struct JSONReader {
     try expect("}")
   }
 
+  /// Calls `element` where each element of an array begins.
+  package mutating func array(_ element: (inout JSONReader) throws(JSONError) -> Void) throws(JSONError) {
+    try expect("[")
+    if takes("]") { return }
+    repeat { try element(&self) } while takes(",")
+    try expect("]")
+  }
+
+  /// Takes a word (`true`, `false`, `null`), which must stand here.
+  package mutating func word(_ word: StaticString) throws(JSONError) {
+    let length = word.utf8CodeUnitCount
+    guard end - position >= length, word.withUTF8Buffer({ $0.elementsEqual(bytes[position..<position + length]) })
+    else { throw error("a value is expected") }
+    position += length
+  }
+
+  /// A whole number, perhaps below 0.
+  package mutating func integer() throws(JSONError) -> Int {
+    let isNegative = takes("-")
+    if isNegative, position < end, !(0x30...0x39).contains(bytes[position]) { throw error("a digit is expected") }
+    let value = try wholeNumber()
+    if position < end, [UInt8(ascii: "."), UInt8(ascii: "e"), UInt8(ascii: "E")].contains(bytes[position]) {
+      throw error("a whole number is expected, without fraction and exponent")
+    }
+    return isNegative ? -value : value
+  }
+
   /// An array of whole numbers, `limit` of them at most.
-  mutating func wholeNumbers(limit: Int) throws(FormatError) -> [Int] {
+  package mutating func wholeNumbers(limit: Int) throws(JSONError) -> [Int] {
     try expect("[")
     if takes("]") { return [] }
     var numbers: [Int] = []
@@ -67,7 +109,7 @@ struct JSONReader {
     return numbers
   }
 
-  private mutating func wholeNumber() throws(FormatError) -> Int {
+  private mutating func wholeNumber() throws(JSONError) -> Int {
     skipWhitespace()
     let start = position
     var value = 0
@@ -83,7 +125,7 @@ struct JSONReader {
     return value
   }
 
-  mutating func string() throws(FormatError) -> String {
+  package mutating func string() throws(JSONError) -> String {
     try expect("\"")
     let start = position
     var text: [UInt8] = []
@@ -104,7 +146,7 @@ struct JSONReader {
     throw error("a string does not end", at: start)
   }
 
-  private mutating func escape(into text: inout [UInt8]) throws(FormatError) {
+  private mutating func escape(into text: inout [UInt8]) throws(JSONError) {
     guard position < end else { throw error("a string does not end") }
     let byte = bytes[position]
     position += 1
@@ -132,7 +174,7 @@ struct JSONReader {
     }
   }
 
-  private mutating func hexadecimal() throws(FormatError) -> UInt32 {
+  private mutating func hexadecimal() throws(JSONError) -> UInt32 {
     var value: UInt32 = 0
     for _ in 0..<4 {
       guard position < end, let digit = Character(Unicode.Scalar(bytes[position])).hexDigitValue,
@@ -145,12 +187,12 @@ struct JSONReader {
   }
 
   /// The text may be padded with spaces, and with nothing else.
-  func finish() throws(FormatError) {
+  package func finish() throws(JSONError) {
     if let index = bytes[position...].firstIndex(where: { $0 != 0x20 }) { throw error("text after its end", at: index) }
   }
 
   /// A string in JSON's own spelling, quotation marks included.
-  static func quoted(_ text: String) -> [UInt8] {
+  package static func quoted(_ text: String) -> [UInt8] {
     var result = [UInt8(ascii: "\"")]
     for byte in text.utf8 {
       switch byte {

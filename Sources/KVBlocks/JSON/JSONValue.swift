@@ -1,4 +1,4 @@
-/// A JSON document, written without Foundation: what `--json` prints.
+/// A JSON document, written and read without Foundation.
 package enum JSONValue: Hashable, Sendable {
   case null
   case bool(Bool)
@@ -85,13 +85,13 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Ex
   package init(nilLiteral: ()) { self = .null }
 }
 
-/// A fact that `--json` can print.
+/// A fact that can be told as JSON.
 package protocol JSONConvertible {
   var json: JSONValue { get }
 }
 
 extension JSONValue {
-  init(_ values: [some JSONConvertible]) { self = .array(values.map(\.json)) }
-  init(_ value: String?) { self = value.map { .string($0) } ?? .null }
-  init(_ value: UInt64?) { self = value.map { .unsigned($0) } ?? .null }
+  package init(_ values: [some JSONConvertible]) { self = .array(values.map(\.json)) }
+  package init(_ value: String?) { self = value.map { .string($0) } ?? .null }
+  package init(_ value: UInt64?) { self = value.map { .unsigned($0) } ?? .null }
 }
