@@ -36,6 +36,7 @@ class Manners:
     max_tokens: int
     temperature: float
     seed: int
+    repeat_penalty: float = 1.0
     compare: bool = False
 
 
@@ -54,7 +55,7 @@ class Chat:
         self._back: Return | None = None  # how the context was filled; None once an answer has told of it
         self._held_at_save = 0
         self._save_failure = ""
-        self._sampler = Sampler(context, manners.temperature, manners.seed)
+        self._sampler = Sampler(context, manners.temperature, manners.seed, manners.repeat_penalty)
 
     # Beginning
 
@@ -131,7 +132,7 @@ class Chat:
         why_ended = _STOPPED
         if self._read():
             read = self.context.held
-            token = self._sampler.next()
+            token = self._next()
             first_token = perf_counter() - started
             why_ended = self._write(token)
         self.screen.end_line()
@@ -177,9 +178,12 @@ class Chat:
             if reason:
                 break
             self.context.evaluate([token])
-            token = self._sampler.next()
+            token = self._next()
         self.screen.write(decoder.rest())
         return reason
+
+    def _next(self) -> int:
+        return self._sampler.next(self.conversation.tokens[self.conversation.answer_from :])
 
     def _reason_to_end(self, written: int) -> str:
         if self.interrupts.stop:
@@ -247,11 +251,11 @@ class Chat:
         """The time to the first token where nothing is reused: measured, in a context of its own."""
         self.interrupts.computing()
         other = Context(self.model, self.context.token_count, self.context.threads)
-        sampler = Sampler(other, 0, 0)
+        sampler = Sampler(other, 0, 0, 1)
         try:
             started = perf_counter()
             other.evaluate(self.conversation.tokens[:token_count], lambda: not self.interrupts.stop)
-            sampler.next()
+            sampler.next([])
             return perf_counter() - started if other.held == token_count else None
         finally:
             sampler.close()

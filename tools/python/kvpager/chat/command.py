@@ -54,6 +54,8 @@ def parser() -> argparse.ArgumentParser:
                         help="most tokens of an answer (default: 512)")
     result.add_argument("--temperature", metavar="T", type=_temperature, default=0.7,
                         help="0 for always the likeliest token (default: 0.7)")
+    result.add_argument("--repeat-penalty", metavar="P", type=_penalty, default=1.1,
+                        help="1 for none; how much less likely what was said lately becomes (default: 1.1)")
     result.add_argument("--seed", metavar="N", type=int, help="makes chance repeatable (default: another each time)")
     result.add_argument("--threads", metavar="N", type=_count, default=min(8, os.cpu_count() or 1),
                         help="threads to compute with (default: %(default)s)")
@@ -74,6 +76,13 @@ def _temperature(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 10:
         raise argparse.ArgumentTypeError("must be from 0 to 10")
+    return value
+
+
+def _penalty(text: str) -> float:
+    value = float(text)
+    if not 0.1 <= value <= 10:
+        raise argparse.ArgumentTypeError("must be from 0.1 to 10")
     return value
 
 
@@ -130,7 +139,7 @@ def _list(options: argparse.Namespace) -> int:
     for info, conversation in zip(found, texts):
         questions = [text for role, text in conversation.messages if role == "user"] if conversation else []
         last = " ".join(questions[-1].split()) if questions else ""
-        updated = f"{info.updated.astimezone():%Y-%m-%d %H:%M}"
+        updated = f"{keeper.changed(info).astimezone():%Y-%m-%d %H:%M}"
         print(f"{info.name:{width}}  {info.token_count:6,}  {len(questions):9}  {updated}  {last[:60]}".rstrip())
     return 0
 
@@ -151,11 +160,12 @@ def _chat(options: argparse.Namespace, screen: Screen) -> int:
         stack.callback(context.close)
         guardian = stack.enter_context(Keeper(store, context, name))
         conversation = _conversation(options, screen, saved, context.engine.model, name)
-        screen.remark(f'conversation "{name}" with {model.name} in {folder}')
+        conversation.speed = max(conversation.speed, keeper.known_speed(store, conversation.model))
+        screen.remark(f'conversation "{name}" with {model.name} in {_shortened(folder)}')
         seed = options.seed if options.seed is not None else int.from_bytes(os.urandom(4), "little")
         chat = Chat(conversation, context, guardian, screen, interrupts, Manners(
             max_tokens=options.max_tokens, temperature=options.temperature, seed=seed & 0xFFFFFFFF,
-            compare=options.compare))  # fmt: skip
+            repeat_penalty=options.repeat_penalty, compare=options.compare))  # fmt: skip
         stack.callback(chat.close)
         try:
             chat.begin(store.session(name).token_count if saved else 0)
@@ -168,6 +178,11 @@ def _chat(options: argparse.Namespace, screen: Screen) -> int:
             screen.remark(f"all is kept; go on with: --session {name}")
             return 0 if interactive else 130
         return 1 if chat.refused else 0
+
+
+def _shortened(folder: Path) -> str:
+    home = str(Path.home())
+    return "~" + str(folder)[len(home) :] if str(folder).startswith(home + os.sep) else str(folder)
 
 
 def _questions(interrupts: Interrupts, interactive: bool) -> Iterator[str]:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from time import perf_counter
 
@@ -44,7 +45,25 @@ class Return:
 def conversations(store: kvpager.Store) -> list[kvpager.SessionInfo]:
     """The store's conversations, the one that was changed last first."""
     found = [info for info in store.sessions() if METADATA_KEY in info.metadata]
-    return sorted(found, key=lambda info: info.updated, reverse=True)
+    return sorted(found, key=changed, reverse=True)
+
+
+def changed(info: kvpager.SessionInfo) -> datetime:
+    """When a conversation was changed last."""
+    return info.updated or datetime.fromtimestamp(0, timezone.utc)
+
+
+def known_speed(store: kvpager.Store, model: str) -> tuple[int, float]:
+    """Tokens and seconds of the largest piece of prompt that any conversation with this model computed at one time."""
+    known = (0, 0.0)
+    for info in conversations(store):
+        try:
+            conversation = Conversation.from_text(info.metadata[METADATA_KEY], [])
+        except ChatError:
+            continue
+        if conversation.model == model:
+            known = max(known, conversation.speed)
+    return known
 
 
 def fork(store: kvpager.Store, name: str, copy: str) -> None:
@@ -129,7 +148,7 @@ class Keeper:
     def save(self, conversation: Conversation) -> float:
         """Makes what the context holds, and the conversation, durable. Returns the seconds. Raises kvpager.Error."""
         started = perf_counter()
-        self.pager.save(self.name, **{METADATA_KEY: conversation.to_text(self.context.held)})
+        self.pager.save(self.name, None, **{METADATA_KEY: conversation.to_text(self.context.held)})
         return perf_counter() - started
 
     def save_words(self, conversation: Conversation) -> None:

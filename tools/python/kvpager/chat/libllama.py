@@ -56,6 +56,7 @@ _PROTOTYPES: dict[str, tuple[object, tuple[object, ...]]] = {
     "llama_set_n_threads": (None, (c_void_p, c_int32, c_int32)),
     "llama_batch_get_one": (Batch, (POINTER(c_int32), c_int32)),
     "llama_decode": (c_int32, (c_void_p, Batch)),
+    "llama_get_logits_ith": (POINTER(c_float), (c_void_p, c_int32)),
     "llama_get_memory": (c_void_p, (c_void_p,)),
     "llama_memory_seq_rm": (c_bool, (c_void_p, c_int32, c_int32, c_int32)),
     "llama_memory_seq_pos_min": (c_int32, (c_void_p, c_int32)),

@@ -16,6 +16,7 @@ from .libllama import ChatMessage, LibLlama, package_folder
 BATCH_TOKENS = 128
 """Tokens computed at one time: few enough that ctrl-C is heard soon, and enough to keep the processor busy."""
 
+_PENALTY_TOKENS = 64
 _TEMPLATE = b"chatml"  # for models without a template, or with one that llama.cpp does not know
 
 
@@ -83,8 +84,8 @@ class Model:
 
     def render(self, messages: Sequence[tuple[str, str]], *, answer: bool) -> str:
         """The messages (role, content) as the model's template writes them; answer: up to where an answer begins."""
-        given = (ChatMessage * len(messages))(*((role.encode(), text.encode(errors="replace"))
-                                                for role, text in messages))  # fmt: skip
+        given = (ChatMessage * len(messages))(*(
+            ChatMessage(role.encode(), text.encode(errors="replace")) for role, text in messages))  # fmt: skip
         size = 1024 + sum(2 * len(message.content) for message in given)
         while True:
             buffer = (c_uint8 * size)()
@@ -124,14 +125,16 @@ class Context:
             get_data=lambda address, size: self.call.llama_state_seq_get_data(self.handle, address, size, 0),
             set_data=lambda address, size: self.call.llama_state_seq_set_data(self.handle, address, size, 0),
             remove=lambda first: self.call.llama_memory_seq_rm(self._memory, 0, first, -1),
-            get_positions=lambda: (
-                self.call.llama_memory_seq_pos_min(self._memory, 0), self.call.llama_memory_seq_pos_max(self._memory, 0)),
-            compute=self._compute, tokens=[])  # fmt: skip
+            get_positions=self._positions, compute=self._compute, tokens=[])  # fmt: skip
 
     @property
     def held(self) -> int:
         """Tokens that the context holds."""
         return len(self.engine.tokens or ())
+
+    def _positions(self) -> tuple[int, int]:
+        return (
+            self.call.llama_memory_seq_pos_min(self._memory, 0), self.call.llama_memory_seq_pos_max(self._memory, 0))
 
     def _compute(self, tokens: Sequence[int]) -> None:
         given = (c_int32 * len(tokens))(*tokens)
@@ -160,10 +163,14 @@ class Context:
 
 
 class Sampler:
-    """Chooses tokens: the likeliest at temperature 0, else by chance among the likelier ones."""
+    """Chooses tokens: the likeliest at temperature 0, else by chance among the likelier ones.
 
-    def __init__(self, context: Context, temperature: float, seed: int) -> None:
-        self.context, self.call = context, context.call
+    Small models say things again and again, so that what an answer has said lately is made less likely. That is done
+    here, since llama.cpp's own function for it takes other arguments in each release.
+    """
+
+    def __init__(self, context: Context, temperature: float, seed: int, repeat_penalty: float) -> None:
+        self.context, self.call, self.repeat_penalty = context, context.call, repeat_penalty
         if temperature <= 0:
             self.handle = self.call.llama_sampler_init_greedy()
             return
@@ -174,8 +181,14 @@ class Sampler:
         ):  # fmt: skip
             self.call.llama_sampler_chain_add(self.handle, link)
 
-    def next(self) -> int:
-        """The token that comes next. What was evaluated last must have been."""
+    def next(self, answer: Sequence[int]) -> int:
+        """The token that comes next, by the logits of the one that was evaluated last. `answer`: what it said so
+        far. The same logits and answer give the same token in any process, but where chance has a say."""
+        if self.repeat_penalty != 1 and answer:
+            logits = self.call.llama_get_logits_ith(self.context.handle, -1)
+            for token in set(answer[-_PENALTY_TOKENS:]):
+                value = logits[token]
+                logits[token] = value / self.repeat_penalty if value > 0 else value * self.repeat_penalty
         return int(self.call.llama_sampler_sample(self.handle, self.context.handle, -1))
 
     def close(self) -> None:

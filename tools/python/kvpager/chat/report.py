@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from .keeper import Return
 
+LEAST_MEASURED = 128
+"""Tokens that a speed must have been measured on: fewer are computed slower, and would flatter kvpager."""
+
 
 def counted(count: int, what: str = "token") -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
@@ -21,8 +24,9 @@ def brought_back(back: Return, wanted: int) -> str:
         lost = wanted - back.token_count
         why = back.failure.partition(";")[0]  # what follows is the remedy, which is taken here
         return f"the store gives {back.token_count:,} of {counted(wanted)}, {lost:,} are computed again: {why}"
-    return (f"{counted(back.token_count)} came back in {duration(back.seconds)} (kvpager {duration(back.store_seconds)}, "
-            f"llama.cpp {duration(back.engine_seconds)}); none of them is computed again")  # fmt: skip
+    shares = f"kvpager {duration(back.store_seconds)}, llama.cpp {duration(back.engine_seconds)}"
+    return (f"{counted(back.token_count)} came back in {duration(back.seconds)} ({shares}); "
+            "none of them is computed again")  # fmt: skip
 
 
 def first_answer(
@@ -42,11 +46,11 @@ def without(total: int, speed: tuple[int, float], measured: float | None) -> str
     if measured is not None:
         return f"without kvpager {duration(measured)} (measured: computed anew in a second context)"
     tokens, seconds = speed
-    if tokens == 0 or seconds <= 0:
+    if tokens < LEAST_MEASURED or seconds <= 0:
         return "without kvpager: --compare measures it"
     rate = tokens / seconds
-    return (f"without kvpager about {duration(total / rate)} (estimated from {rate:,.0f} tokens/s, measured on "
-            f"{counted(tokens)} of this conversation; --compare measures it)")  # fmt: skip
+    return (f"without kvpager about {duration(total / rate)} (estimated from {rate:,.0f} tokens/s, seen "
+            f"when {counted(tokens)} were computed; --compare measures it)")  # fmt: skip
 
 
 def later_answer(held: int, computed: int, first_token: float) -> str:

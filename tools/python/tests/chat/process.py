@@ -146,6 +146,18 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self.descriptor, text.encode())
 
+    def interrupt_until(self, pattern: str, begin: int) -> int:
+        """Presses ctrl-C until it was heard: the first may come just before the prompt listens, as with any program
+        that reads lines."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while time.monotonic() < deadline:
+            self.type("\x03")
+            for _ in range(20):
+                if found := re.search(pattern, self.text[begin:]):
+                    return begin + found.end()
+                self._read(time.monotonic() + 0.1)
+        raise AssertionError(f"ctrl-C was not heard; the terminal shows {self.text!r}")
+
     def read_until(self, pattern: str, begin: int = 0) -> int:
         """Waits until what was shown from `begin` on matches; returns the end of that."""
         deadline = time.monotonic() + WAIT_SECONDS
