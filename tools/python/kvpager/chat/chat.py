@@ -21,7 +21,7 @@ from .model import Context, Sampler
 from .screen import Screen
 
 PROMPT_TOKENS = 512
-ANSWER_TOKENS = 32
+ANSWER_TOKENS = 8
 
 _LEAST_ANSWER = 16
 """Tokens of the context that a question must leave to its answer."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import subprocess
+import sys
+import tempfile
 import unittest
 
 from process import SYSTEM, ChatCase, Said
@@ -36,7 +39,7 @@ class Conversations(ChatCase):
         self.assertGreaterEqual(back, first.computed()[0])
 
     def test_after_kill_9_in_mid_answer_the_answer_goes_on_as_if_nothing_had_been(self) -> None:
-        options = ("--max-tokens", "40")
+        options = ("--max-tokens", "64")
         whole = self.chat(FRANCE, STORY, ITALY, options=options, store=self.folder / "whole")
         victim = self.start(*options)
         victim.ask(FRANCE)
@@ -47,7 +50,7 @@ class Conversations(ChatCase):
 
         second = self.chat(ITALY, options=options)
         self.assertEqual(second.status, 0, second.remarks)
-        self.assertEqual(second.number(r"the last answer was cut short after ([\d,]+) token"), 1)
+        self.assertGreater(second.number(r"the last answer was cut short after ([\d,]+) token"), 0)
         self.assertEqual(second.output, whole.output)
         going_on, next_question = second.computed()
         self.assertEqual(going_on, 1, "of the question that had been read, something was read again")
@@ -61,7 +64,7 @@ class Conversations(ChatCase):
         victim.process.kill()
         victim.finish()
         second = self.chat(options=options)
-        self.assertGreater(second.number(r"was cut short after ([\d,]+) token"), 32)
+        self.assertGreater(second.number(r"was cut short after ([\d,]+) token"), 40)
         self.assertEqual(second.computed(), [1])
         self.assertEqual(second.output, self.chat(STORY, options=options, store=self.folder / "whole").output)
 
@@ -92,6 +95,23 @@ class Conversations(ChatCase):
         said = self.chat(ITALY, options=("--compare",))
         self.assertRegex(said.remarks, r"without kvpager [\d.]+ m?s \(measured: computed anew in a second context\)")
         self.assertRegex(self.chat(ITALY).remarks, r"without kvpager about [\d.]+ m?s \(estimated from [\d,]+ tokens/s")
+
+
+class OneCommand(unittest.TestCase):
+    def test_tools_chat_installs_what_is_missing_and_chats(self) -> None:
+        from process import PACKAGE
+
+        environment = [sys.executable, str(PACKAGE / "environment.py"), str(PACKAGE / "requirements-chat.txt")]
+        made = subprocess.run(environment, stdin=subprocess.DEVNULL, capture_output=True)
+        if made.returncode == 77:
+            self.skipTest(f"the chat's environment cannot be had: {made.stderr.decode()}")
+        with tempfile.TemporaryDirectory(prefix="kvpager-chat-") as folder:
+            done = subprocess.run(
+                [str(PACKAGE.parent / "chat"), "--threads", "1", "--temperature", "0", "--max-tokens", "8"],
+                input=f"{FRANCE}\n".encode(), capture_output=True, env={**os.environ, "XDG_DATA_HOME": folder})
+            self.assertEqual(done.returncode, 0, done.stderr.decode())
+            self.assertIn("Paris", done.stdout.decode())
+            self.assertTrue(os.path.exists(f"{folder}/kvpager/chat/data.mdb"))
 
 
 class ManyConversations(ChatCase):
