@@ -16,9 +16,10 @@ import platform
 import shutil
 import subprocess
 import sys
-import tomllib
 import zipfile
 from pathlib import Path
+
+import tomllib
 
 from elf_needs import elf_needs
 
@@ -142,6 +143,7 @@ def metadata(project: dict, licence_names: list[str]) -> str:
         "License-Expression: Apache-2.0",
         *(f"License-File: {name}" for name in licence_names),
         "Classifier: Programming Language :: Python :: 3",
+        "Classifier: Programming Language :: Python :: Implementation :: CPython",
         "Classifier: Typing :: Typed",
     ]
     for extra, requirements in project["optional-dependencies"].items():

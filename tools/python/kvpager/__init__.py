@@ -14,6 +14,7 @@ session, process and restart that begins with it.
 All methods may be called from any thread. Errors are `kvpager.Error`s, one class per kind.
 """
 
+from ._export import ExportOptions
 from ._library import library_path, tune_malloc
 from ._library import version as library_version
 from ._memory import allocate
@@ -64,6 +65,7 @@ __all__ = [
     "Damaged",
     "DiskFull",
     "Error",
+    "ExportOptions",
     "ForeignByteOrder",
     "Forked",
     "InputOutput",

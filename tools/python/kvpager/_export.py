@@ -4,37 +4,35 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Literal, TypedDict, cast
 
 from ._library import BUFFER_TOO_SMALL, check, json_text
 from ._memory import Buffer, address_of, allocate, bytes_of
 from .errors import BufferTooSmall
 
-if TYPE_CHECKING:
-    from typing import Literal, TypedDict
 
-    class ExportOptions(TypedDict, total=False):
-        """What a state is written for; what is left out is as it was imported."""
+class ExportOptions(TypedDict, total=False):
+    """What a state is written for; what is left out is as it was imported."""
 
-        #: "llama-blob" is for llama_state_seq_set_data, "llama-context" for llama_state_set_data.
-        format: Literal["llama-seq", "llama-session", "llama-blob", "llama-context", "safetensors"]
-        #: llama.cpp's sequence version, 2 to 4: it reads its own only.
-        version: int
-        #: Values channel-major, for a context without flash attention.
-        transposed: bool
-        #: The context's n_seq_max (1 where its cache is unified), and the stream to fill.
-        streams: int
-        stream: int
-        #: Every cell becomes this sequence's.
-        sequence: int
-        #: Whether a blob begins with its 8-byte header.
-        blob_header: bool
-        #: [keys, values]: what version 4 records of quantised rows.
-        rotation: list[int]
-        #: The model's architecture, which llama-session and llama-context name.
-        arch: str
-        #: KV heads, for safetensors.
-        heads: int
+    #: "llama-blob" is for llama_state_seq_set_data, "llama-context" for llama_state_set_data.
+    format: Literal["llama-seq", "llama-session", "llama-blob", "llama-context", "safetensors"]
+    #: llama.cpp's sequence version, 2 to 4: it reads its own only.
+    version: int
+    #: Values channel-major, for a context without flash attention.
+    transposed: bool
+    #: The context's n_seq_max (1 where its cache is unified), and the stream to fill.
+    streams: int
+    stream: int
+    #: Every cell becomes this sequence's.
+    sequence: int
+    #: Whether a blob begins with its 8-byte header.
+    blob_header: bool
+    #: [keys, values]: what version 4 records of quantised rows.
+    rotation: list[int]
+    #: The model's architecture, which llama-session and llama-context name.
+    arch: str
+    #: KV heads, for safetensors.
+    heads: int
 
 
 #: The options' names in Python, and as the C interface has them.
@@ -45,7 +43,7 @@ OPTION_NAMES = {
 _PYTHON_NAMES = {name: python_name for python_name, name in OPTION_NAMES.items()}
 
 
-def options_text(options: Mapping[str, Any]) -> Optional[bytes]:
+def options_text(options: Mapping[str, Any]) -> bytes | None:
     """Options as the C interface takes them; None for none."""
     members: dict[str, Any] = {}
     for name, value in options.items():
@@ -55,12 +53,12 @@ def options_text(options: Mapping[str, Any]) -> Optional[bytes]:
     return json_text(members) if members else None
 
 
-def python_options(shape: Mapping[str, Any]) -> dict[str, Any]:
+def python_options(shape: Mapping[str, Any]) -> ExportOptions:
     """Options that the C interface gave, under their names in Python."""
-    return {_PYTHON_NAMES.get(name, name): value for name, value in shape.items()}
+    return cast(ExportOptions, {_PYTHON_NAMES.get(name, name): value for name, value in shape.items()})
 
 
-def needed_size(call: Callable[[Optional[int], int, Any], int]) -> int:
+def needed_size(call: Callable[[int | None, int, Any], int]) -> int:
     """The bytes that a call wants to write, by the C interface's custom: asked with no buffer, it tells the size.
 
     call: takes address, capacity and where the size goes, and returns the status.
@@ -72,7 +70,7 @@ def needed_size(call: Callable[[Optional[int], int, Any], int]) -> int:
     return size.value
 
 
-def written(call: Callable[[Optional[int], int, Any], int], into: Optional[Buffer]) -> memoryview:
+def written(call: Callable[[int | None, int, Any], int], into: Buffer | None) -> memoryview:
     """What a call writes: a view of `into`'s beginning, or of a fresh buffer."""
     size = ctypes.c_int64()
     if into is not None:

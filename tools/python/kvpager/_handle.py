@@ -49,7 +49,7 @@ class _Slot:
     def close_forgotten(self) -> None:
         try:
             self.close()
-        except Exception:  # noqa: BLE001  nobody is there to be told, and committed sessions are safe
+        except Exception:  # nobody is there to be told, and committed sessions are safe
             pass
 
 

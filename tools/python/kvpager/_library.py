@@ -7,32 +7,25 @@ from __future__ import annotations
 
 import ctypes
 import json
+import operator
 import os
 import sys
 import threading
 from collections.abc import Callable
 from ctypes import POINTER, c_char_p, c_int32, c_int64, c_uint64, c_void_p
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from .errors import InvalidArgument, LibraryUnavailable, error_for
 
 ABI_VERSION = 1
 BUFFER_TOO_SMALL = 23
 
-#: How a block that the store has already is met: `kvpager_sharing`.
+#: How a block that the store has already is met: see `Session.append`.
+Sharing = Literal["identity", "content"]
+
+#: `kvpager_sharing`.
 SHARING = {"identity": 0, "content": 1}
-
-
-class Rows(ctypes.Structure):
-    """`kvpager_rows`: where the rows of one plane lie."""
-
-    _fields_ = (
-        ("base", c_void_p),
-        ("token_stride", c_int64),
-        ("part_bytes", c_int64),
-        ("part_stride", c_int64),
-    )
 
 
 _handle = c_uint64
@@ -40,7 +33,7 @@ _out_handle = POINTER(c_uint64)
 _out_text = POINTER(c_void_p)  # not c_char_p, which ctypes turns into bytes: the text must be given back
 _out_count = POINTER(c_int64)
 _tokens = c_void_p  # const int32_t *
-_rows = POINTER(Rows)
+_rows = c_void_p  # const kvpager_rows *
 _status = c_int32
 
 #: Result and parameters of every function of kvpager.h, in its order. A test holds this table to the header.
@@ -197,7 +190,23 @@ def json_text(members: dict[str, Any]) -> bytes:
     return json.dumps({name: value for name, value in members.items() if value is not None}).encode()
 
 
-def sharing_number(sharing: str) -> int:
+def count_of(value: int, what: str) -> int:
+    """A count or index for the C interface, which ctypes would cut to 64 bits without a word."""
+    try:
+        count = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{what} is an int, not {type(value).__name__}") from None
+    if not 0 <= count < 1 << 63:
+        raise InvalidArgument(f"{what} is out of range: {count}")
+    return count
+
+
+def count_or_all(value: int | None, what: str) -> int:
+    """A count for the C interface, or what means all to it for None."""
+    return -1 if value is None else count_of(value, what)
+
+
+def sharing_number(sharing: Sharing) -> int:
     """`kvpager_sharing` for "identity" or "content"."""
     try:
         return SHARING[sharing]

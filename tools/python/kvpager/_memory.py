@@ -6,20 +6,25 @@ import ctypes
 import mmap
 from array import array
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidArgument
 
 if TYPE_CHECKING:
-    #: Any object with the buffer protocol: bytes, bytearray, memoryview, mmap, array, numpy arrays, ctypes arrays.
-    #: (`collections.abc.Buffer` from Python 3.12 on.)
     from typing import Protocol
 
-    class Buffer(Protocol):
+    class _HasBuffer(Protocol):  # collections.abc.Buffer from Python 3.12 on
         def __buffer__(self, flags: int, /) -> memoryview: ...
 
+    class _Array(Protocol):  # numpy's arrays, whose annotations name no buffer to older Pythons
+        @property
+        def __array_interface__(self) -> dict[str, Any]: ...
+
+    #: Any object with the buffer protocol: bytes, bytearray, memoryview, mmap, array, numpy arrays, ctypes arrays.
+    Buffer = _HasBuffer | _Array
+
     #: Token ids: any sequence of int, or a buffer of 32-bit integers, which is not copied.
-    Tokens = Union[Sequence[int], Buffer]
+    Tokens = Sequence[int] | Buffer
 else:
     Buffer = Any
     Tokens = Any
@@ -54,21 +59,27 @@ _release_buffer.restype = None
 
 _PYBUF_STRIDES = 0x18
 
+_address = ctypes.addressof
+_first_byte = ctypes.c_char.from_buffer
+
 
 def address_of(view: memoryview) -> int:
     """The address of a view's first item. It stays valid while the view, or whatever it is a view of, is alive."""
+    if view.c_contiguous and view.nbytes and not view.readonly:
+        return _address(_first_byte(view))  # four times as fast as the way that fits all
     buffer = _PyBuffer()
-    _get_buffer(view, ctypes.byref(buffer), _PYBUF_STRIDES)
-    address = buffer.buf
-    _release_buffer(ctypes.byref(buffer))
-    return address or 0
+    reference = ctypes.byref(buffer)
+    _get_buffer(view, reference, _PYBUF_STRIDES)
+    address: int = buffer.buf or 0
+    _release_buffer(reference)
+    return address
 
 
 def view_of(buffer: Buffer, what: str) -> memoryview:
     """A view of a buffer's own memory. Items that the buffer protocol has no letter for (bfloat16) become integers of
     their size. Raises TypeError where `buffer` is no buffer."""
     try:
-        return memoryview(buffer)
+        return memoryview(buffer)  # type: ignore[arg-type]
     except (TypeError, ValueError, BufferError, NotImplementedError) as error:
         if hasattr(buffer, "dtype") and hasattr(buffer, "view"):
             item_size = buffer.dtype.itemsize
@@ -150,9 +161,12 @@ def allocate(size: int) -> memoryview:
     if size < _MAPPED_FROM_BYTES:
         return memoryview(bytearray(size))
     advice = getattr(mmap, "MADV_HUGEPAGE", None)
+    private = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
     if advice is None or size < _HUGE_BYTES:
-        return memoryview(mmap.mmap(-1, size))[:size]
-    mapped = mmap.mmap(-1, size + _HUGE_BYTES)  # room for beginning at a huge page's boundary; untouched, it is free
+        return memoryview(mmap.mmap(-1, size, **private))[:size]
+    # Room for beginning at a huge page's boundary; untouched, it is free. Shared memory, which mmap() gives where it is
+    # not told otherwise, has no huge pages.
+    mapped = mmap.mmap(-1, size + _HUGE_BYTES, **private)
     try:
         mapped.madvise(advice)
     except OSError:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import operator
 import re
 from decimal import Decimal
-from typing import Union
 
 from .errors import InvalidArgument
 
 #: Bytes: an int, or a text such as "64MiB" (binary) or "20GB" (decimal), as the command `kvpager` takes them.
-Size = Union[int, str]
+Size = int | str
 
 _UNITS = {"": 1, "b": 1}
 for _power, _letter in enumerate("kmgt", start=1):

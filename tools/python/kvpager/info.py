@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from typing import Any, Optional
+from typing import Any
 
 from .errors import InvalidArgument
 
@@ -13,7 +13,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def time_from(microseconds: Optional[int]) -> Optional[datetime]:
+def time_from(microseconds: int | None) -> datetime | None:
     """The time that a number of microseconds since 1970 UTC means."""
     if microseconds is None:
         return None
@@ -42,9 +42,9 @@ class SessionInfo:
     #: Bytes of the checkpoint, 0 for none.
     checkpoint_bytes: int
     metadata: Mapping[str, str] = field(default_factory=dict)
-    created: Optional[datetime] = None
-    updated: Optional[datetime] = None
-    expires: Optional[datetime] = None
+    created: datetime | None = None
+    updated: datetime | None = None
+    expires: datetime | None = None
 
     @classmethod
     def _from_json(cls, members: Mapping[str, Any]) -> SessionInfo:

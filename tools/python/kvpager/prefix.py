@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 
 from ._export import needed_size, options_text, written
 from ._handle import Handle
-from ._library import ask_json, check, library
+from ._library import ask_json, check, count_of, count_or_all, library
 from ._memory import Buffer
 from ._rows import PlaneRows
 
@@ -47,7 +47,7 @@ class Prefix(Handle):
 
     @property
     def description(self) -> dict[str, int]:
-        """"tokens", "fullBlocks", "partialTokens" (of a block that only begins alike) and "memoryBlocks"."""
+        """Counts: "tokens", "fullBlocks", "partialTokens" (of a block that only begins alike), "memoryBlocks"."""
         found: dict[str, int] = ask_json(library().kvpager_prefix_describe, self._value)
         return found
 
@@ -55,36 +55,34 @@ class Prefix(Handle):
         """Starts loading the blocks into free RAM, without waiting."""
         check(library().kvpager_prefix_prefetch(self._value))
 
-    def read(self, planes: Iterable[Optional[Buffer]], first: int = 0, count: Optional[int] = None) -> int:
+    def read(self, planes: Iterable[Buffer | None], first: int = 0, count: int | None = None) -> int:
         """Copies the rows of `count` tokens (default: all that follow) from token `first` on.
 
         planes: one writable buffer a plane, as in `Session.append`, or None where a plane's rows are not wanted.
         Returns the tokens copied: fewer than asked for where a block was lost since.
         """
-        if count is None:
-            count = max(0, self.token_count - first)
+        first = count_of(first, "first")
+        count = max(0, self.token_count - first) if count is None else count_of(count, "count")
         rows = PlaneRows(self.space.planes, planes, count, writable=True)
         done = ctypes.c_int64()
-        check(
-            library().kvpager_prefix_read(self._value, first, count, rows.rows, rows.count, ctypes.byref(done))
-        )
+        check(library().kvpager_prefix_read(self._value, first, count, rows.rows, rows.count, ctypes.byref(done)))
         return done.value
 
     def export(
-        self, tokens: Optional[int] = None, into: Optional[Buffer] = None, **options: Unpack[ExportOptions]
+        self, tokens: int | None = None, into: Buffer | None = None, **options: Unpack[ExportOptions]
     ) -> memoryview:
         """The first `tokens` tokens (default: all) as an engine's state; see `Session.export`."""
         return written(self._export_call(tokens, options), into)
 
-    def export_size(self, tokens: Optional[int] = None, **options: Unpack[ExportOptions]) -> int:
+    def export_size(self, tokens: int | None = None, **options: Unpack[ExportOptions]) -> int:
         """Bytes of what `export` writes."""
         return needed_size(self._export_call(tokens, options))
 
-    def _export_call(self, tokens: Optional[int], options: Any) -> Any:
+    def _export_call(self, tokens: int | None, options: Any) -> Any:
         encoded = options_text(options)
-        count = -1 if tokens is None else tokens
+        count = count_or_all(tokens, "tokens")
 
-        def call(address: Optional[int], capacity: int, size: Any) -> int:
+        def call(address: int | None, capacity: int, size: Any) -> int:
             status: int = library().kvpager_prefix_export(self._value, count, encoded, address, capacity, size)
             return status
 

@@ -6,11 +6,11 @@ import ctypes
 import os
 from collections.abc import Iterable, Iterator, MutableMapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 
 from ._export import needed_size, options_text, written
 from ._handle import Handle
-from ._library import ask_json, check, library, path_text, sharing_number, text
+from ._library import Sharing, ask_json, check, count_of, count_or_all, library, path_text, sharing_number, text
 from ._memory import Buffer, TokenList, Tokens, address_of, bytes_of
 from ._rows import PlaneRows
 from ._tokens import tokens_of
@@ -35,7 +35,7 @@ class Session(Handle):
     _kind = "session"
     _close_name = "kvpager_session_close"
 
-    def __init__(self, store: Store, value: int, space: Optional[Space] = None) -> None:
+    def __init__(self, store: Store, value: int, space: Space | None = None) -> None:
         super().__init__(value, store)
         self.store: Store = store
         self._space = space
@@ -84,7 +84,7 @@ class Session(Handle):
 
     # ---- Rows
 
-    def append(self, tokens: Tokens, planes: Iterable[Buffer], sharing: str = "identity") -> None:
+    def append(self, tokens: Tokens, planes: Iterable[Buffer], sharing: Sharing = "identity") -> None:
         """Appends tokens with their rows.
 
         planes: one buffer a plane, in the space's order, each with the rows of all `tokens`: flat bytes, or any view
@@ -102,19 +102,19 @@ class Session(Handle):
             )
         )
 
-    def take(self, state: State, sharing: str = "identity") -> None:
+    def take(self, state: State, sharing: Sharing = "identity") -> None:
         """Makes the session hold what an engine's state holds: the tokens that both have stay, those beyond them are
         cut off, and what the state has more is appended. Checkpoint and shape of the state become the session's."""
         with state._in_use() as state_value:
             check(library().kvpager_session_take_state(self._value, state_value, sharing_number(sharing)))
 
-    def read(self, planes: Iterable[Optional[Buffer]], first: int = 0, count: Optional[int] = None) -> None:
+    def read(self, planes: Iterable[Buffer | None], first: int = 0, count: int | None = None) -> None:
         """Copies the rows of `count` tokens (default: all that follow) from token `first` on.
 
         planes: one writable buffer a plane, as in `append`, or None where a plane's rows are not wanted.
         """
-        if count is None:
-            count = max(0, self.token_count - first)
+        first = count_of(first, "first")
+        count = max(0, self.token_count - first) if count is None else count_of(count, "count")
         rows = PlaneRows(self.space.planes, planes, count, writable=True)
         check(library().kvpager_session_read(self._value, first, count, rows.rows, rows.count))
 
@@ -128,17 +128,17 @@ class Session(Handle):
         """Returns when the session is on disk, synced. Raises `Conflict`, `QuotaFull`, `DiskFull`, `ReadOnly`."""
         check(library().kvpager_session_commit(self._value))
 
-    def fork(self, name: str, tokens: Optional[int] = None) -> Session:
+    def fork(self, name: str, tokens: int | None = None) -> Session:
         """Begins another session with this one's first `tokens` tokens (default: all), sharing their blocks. It is in
         the store from its own commit on. A session with a checkpoint can only be forked whole."""
         value = ctypes.c_uint64()
-        count = -1 if tokens is None else tokens
+        count = count_or_all(tokens, "tokens")
         check(library().kvpager_session_fork(self._value, text(name, "name"), count, ctypes.byref(value)))
         return Session(self.store, value.value, self._space)
 
     def truncate(self, tokens: int) -> None:
         """Cuts the session back to its first `tokens` tokens; stored with the next commit. Not with a checkpoint."""
-        check(library().kvpager_session_truncate(self._value, tokens))
+        check(library().kvpager_session_truncate(self._value, count_of(tokens, "tokens")))
 
     def rename(self, name: str) -> None:
         """Gives the session another name, in the store too where it was committed."""
@@ -150,28 +150,28 @@ class Session(Handle):
         return _Metadata(self)
 
     @property
-    def expires(self) -> Optional[datetime]:
+    def expires(self) -> datetime | None:
         """When `Store.collect_garbage` may delete the session; None for never. Stored with the next commit."""
         return self.info.expires
 
     @expires.setter
-    def expires(self, time: Optional[datetime]) -> None:
+    def expires(self, time: datetime | None) -> None:
         microseconds = -1 if time is None else microseconds_from(time)
         check(library().kvpager_session_set_expiry(self._value, microseconds))
 
     @property
-    def checkpoint(self) -> Optional[memoryview]:
+    def checkpoint(self) -> memoryview | None:
         """Opaque engine state that cannot be cut at a token (sliding windows, recurrent), or None; a copy.
         Setting it takes any contiguous buffer, or None; stored with the next commit."""
 
-        def call(address: Optional[int], capacity: int, size: Any) -> int:
+        def call(address: int | None, capacity: int, size: Any) -> int:
             status: int = library().kvpager_session_checkpoint(self._value, address, capacity, size)
             return status
 
         return written(call, None) or None
 
     @checkpoint.setter
-    def checkpoint(self, state: Optional[Buffer]) -> None:
+    def checkpoint(self, state: Buffer | None) -> None:
         if state is None:
             check(library().kvpager_session_set_checkpoint(self._value, None, 0))
             return
@@ -181,7 +181,7 @@ class Session(Handle):
     # ---- Export
 
     def export(
-        self, tokens: Optional[int] = None, into: Optional[Buffer] = None, **options: Unpack[ExportOptions]
+        self, tokens: int | None = None, into: Buffer | None = None, **options: Unpack[ExportOptions]
     ) -> memoryview:
         """The first `tokens` tokens (default: all) as an engine's state, which is written straight into memory.
 
@@ -191,16 +191,16 @@ class Session(Handle):
         """
         return written(self._export_call(tokens, options), into)
 
-    def export_size(self, tokens: Optional[int] = None, **options: Unpack[ExportOptions]) -> int:
+    def export_size(self, tokens: int | None = None, **options: Unpack[ExportOptions]) -> int:
         """Bytes of what `export` writes."""
         return needed_size(self._export_call(tokens, options))
 
     def export_file(
-        self, path: str | os.PathLike[str], tokens: Optional[int] = None, **options: Unpack[ExportOptions]
+        self, path: str | os.PathLike[str], tokens: int | None = None, **options: Unpack[ExportOptions]
     ) -> int:
         """As `export`, into a file that takes its name only when it is whole. Returns its bytes."""
         size = ctypes.c_int64()
-        count = -1 if tokens is None else tokens
+        count = count_or_all(tokens, "tokens")
         check(
             library().kvpager_session_export_file(
                 self._value, count, options_text(options), path_text(path), ctypes.byref(size)
@@ -208,11 +208,11 @@ class Session(Handle):
         )
         return size.value
 
-    def _export_call(self, tokens: Optional[int], options: Any) -> Any:
+    def _export_call(self, tokens: int | None, options: Any) -> Any:
         encoded = options_text(options)
-        count = -1 if tokens is None else tokens
+        count = count_or_all(tokens, "tokens")
 
-        def call(address: Optional[int], capacity: int, size: Any) -> int:
+        def call(address: int | None, capacity: int, size: Any) -> int:
             status: int = library().kvpager_session_export(self._value, count, encoded, address, capacity, size)
             return status
 

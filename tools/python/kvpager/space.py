@@ -5,10 +5,10 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 
 from ._handle import Handle
-from ._library import ask_json, check, library, sharing_number, take_text, text
+from ._library import Sharing, ask_json, check, library, sharing_number, take_text, text
 from ._memory import Buffer, TokenList, Tokens
 from ._rows import PlaneRows
 from .errors import InvalidArgument
@@ -36,8 +36,7 @@ class Space(Handle):
 
     @cached_property
     def description(self) -> dict[str, Any]:
-        """The descriptor: "id", "root", "model", "adapter", "settings", "salt", "blockTokens", "planes", "tokenBytes".
-        """
+        """The descriptor, whole, with "id", "root" (hexadecimal) and "tokenBytes" (what one token's rows take)."""
         found: dict[str, Any] = ask_json(library().kvpager_space_describe, self._value)
         return found
 
@@ -82,7 +81,7 @@ class Space(Handle):
         )
         return Prefix(self, value.value, wanted.first(count.value))
 
-    def insert(self, tokens: Tokens, planes: Iterable[Buffer], sharing: str = "identity") -> None:
+    def insert(self, tokens: Tokens, planes: Iterable[Buffer], sharing: Sharing = "identity") -> None:
         """Stores rows as cache, without a session: `find` finds them while the quota lets them stay.
 
         planes: as in `Session.append`. They are durable after `Store.write_back` or a commit of any session.
@@ -95,12 +94,12 @@ class Space(Handle):
             )
         )
 
-    def insert_state(self, state: State, sharing: str = "identity") -> None:
+    def insert_state(self, state: State, sharing: Sharing = "identity") -> None:
         """As `insert`, with the tokens and rows of an engine's state."""
         with state._in_use() as state_value:
             check(library().kvpager_space_insert_state(self._value, state_value, sharing_number(sharing)))
 
-    def longest_checkpoint(self, tokens: Tokens) -> Optional[str]:
+    def longest_checkpoint(self, tokens: Tokens) -> str | None:
         """The name of the committed session with a checkpoint that has the most tokens, all of which stand at the
         beginning of `tokens`; None where there is none.
 
@@ -108,12 +107,10 @@ class Space(Handle):
         """
         wanted = TokenList(tokens)
         name = ctypes.c_void_p()
-        check(
-            library().kvpager_space_longest_checkpoint(self._value, wanted.address, wanted.count, ctypes.byref(name))
-        )
+        check(library().kvpager_space_longest_checkpoint(self._value, wanted.address, wanted.count, ctypes.byref(name)))
         return take_text(name)
 
-    def create(self, name: str, prefix: Optional[Prefix] = None, tokens: Optional[Tokens] = None) -> Session:
+    def create(self, name: str, prefix: Prefix | None = None, tokens: Tokens | None = None) -> Session:
         """Begins a session, which is in the store from its first commit on.
 
         prefix: the session begins with its tokens. tokens: a list that begins with them (default: the prefix's own).

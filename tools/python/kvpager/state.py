@@ -7,9 +7,9 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 
-from ._export import python_options
+from ._export import ExportOptions, python_options
 from ._handle import Handle
 from ._library import ask_json, check, json_text, library, path_text
 from ._memory import Buffer, TokenList, Tokens, address_of, bytes_of
@@ -32,7 +32,7 @@ class State(Handle):
     _kind = "state"
     _close_name = "kvpager_state_close"
 
-    def __init__(self, buffer: Buffer, tokens: Optional[Tokens] = None) -> None:
+    def __init__(self, buffer: Buffer, tokens: Tokens | None = None) -> None:
         view = bytes_of(buffer, "the state")
         given = TokenList(() if tokens is None else tokens)
         value = ctypes.c_uint64()
@@ -44,20 +44,18 @@ class State(Handle):
         self._open(value.value, view)
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], tokens: Optional[Tokens] = None) -> State:
+    def open(cls, path: str | os.PathLike[str], tokens: Tokens | None = None) -> State:
         """The state in a file."""
         given = TokenList(() if tokens is None else tokens)
         value = ctypes.c_uint64()
         check(
-            library().kvpager_state_open_file(
-                path_text(path), given.address or None, given.count, ctypes.byref(value)
-            )
+            library().kvpager_state_open_file(path_text(path), given.address or None, given.count, ctypes.byref(value))
         )
         state = cls.__new__(cls)
         state._open(value.value, None)
         return state
 
-    def _open(self, value: int, source: Optional[memoryview]) -> None:
+    def _open(self, value: int, source: memoryview | None) -> None:
         super().__init__(value)
         self._source = source
 
@@ -78,7 +76,7 @@ class State(Handle):
 
     @cached_property
     def description(self) -> dict[str, Any]:
-        """"format", "tokens", "tokensKnown", "checkpointBytes", "canBeCut", "settings", "planes" and "shape"."""
+        """What `kvpager_state_describe` says, whole; the properties below are its members."""
         with self._in_use() as value:
             found: dict[str, Any] = ask_json(library().kvpager_state_describe, value)
         return found
@@ -126,7 +124,7 @@ class State(Handle):
         return tuple(Plane.from_descriptor(plane) for plane in self.description["planes"])
 
     @property
-    def shape(self) -> dict[str, Any]:
+    def shape(self) -> ExportOptions:
         """Options with which `export(**state.shape)` writes a state for the same engine context."""
         return python_options(self.description["shape"])
 
@@ -135,10 +133,10 @@ class State(Handle):
         store: Store,
         model: str,
         adapter: str = "",
-        settings: Optional[Mapping[str, str]] = None,
+        settings: Mapping[str, str] | None = None,
         salt: str = "",
         block_tokens: int = 64,
-        vllm_seed: Optional[str] = None,
+        vllm_seed: str | None = None,
     ) -> Space:
         """Opens the cache space that the state belongs to: `Store.space` with the state's planes and settings.
 

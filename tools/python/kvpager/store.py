@@ -6,10 +6,10 @@ import ctypes
 import os
 import warnings
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 
 from ._handle import Handle
-from ._library import ask_json, check, json_text, library, path_text, text
+from ._library import ask_json, check, count_of, json_text, library, path_text, text
 from ._sizes import Size, byte_count
 from .info import SessionInfo
 from .plane import Plane
@@ -40,13 +40,13 @@ class Store(Handle):
     def __init__(
         self,
         path: str | os.PathLike[str],
-        memory: Optional[Size] = None,
-        quota: Optional[Size] = None,
+        memory: Size | None = None,
+        quota: Size | None = None,
         access: Literal["create", "write", "read"] = "create",
         durability: Literal["full", "lastCommitMayBeLost"] = "full",
         load_threads: int = 2,
-        write_batch: Optional[Size] = None,
-        map_size: Optional[Size] = None,
+        write_batch: Size | None = None,
+        map_size: Size | None = None,
     ) -> None:
         options = json_text({
             "access": access,
@@ -67,8 +67,10 @@ class Store(Handle):
 
     def __del__(self, _warn: Any = warnings.warn) -> None:
         if getattr(self, "_slot", None) is not None and self._slot.values and self._finalizer.alive:
-            _warn(f"unclosed {self!r}: use it in a `with` statement, or call close()", ResourceWarning, source=self)
-            self._finalizer()  # also where whoever got the warning keeps its source
+            try:
+                _warn(f"unclosed {self!r}: use it in a `with` statement, or call close()", ResourceWarning, source=self)
+            finally:
+                self._finalizer()  # also where whoever got the warning keeps its source
 
     def close(self) -> None:
         """Writes back what is not on disk yet and closes the store with everything opened under it.
@@ -84,10 +86,10 @@ class Store(Handle):
         model: str,
         planes: Iterable[Plane],
         adapter: str = "",
-        settings: Optional[Mapping[str, str]] = None,
+        settings: Mapping[str, str] | None = None,
         salt: str = "",
         block_tokens: int = 64,
-        vllm_seed: Optional[str] = None,
+        vllm_seed: str | None = None,
     ) -> Space:
         """Opens a cache space, which is made where there is none: two that differ in anything here share no block.
 
@@ -109,7 +111,7 @@ class Store(Handle):
         from .space import Space
 
         value = ctypes.c_uint64()
-        check(library().kvpager_space_open_id(self._value, id, ctypes.byref(value)))
+        check(library().kvpager_space_open_id(self._value, count_of(id, "id"), ctypes.byref(value)))
         return Space(self, value.value)
 
     def spaces(self) -> list[dict[str, Any]]:
@@ -157,10 +159,10 @@ class Store(Handle):
 def _descriptor(
     model: str,
     adapter: str,
-    settings: Optional[Mapping[str, str]],
+    settings: Mapping[str, str] | None,
     salt: str,
     block_tokens: int,
-    vllm_seed: Optional[str],
+    vllm_seed: str | None,
 ) -> dict[str, Any]:
     return {
         "model": model,

@@ -41,6 +41,16 @@ if [ "$(uname -s)" = Linux ]; then
   fi
 fi
 
+# Every command of the wheel starts.
+bare python - <<'CODE'
+import importlib.metadata, os, subprocess, sys
+for command in importlib.metadata.distribution("kvpager").entry_points:
+    path = os.path.join(os.path.dirname(sys.executable), command.name)
+    answer = subprocess.run([path, "--help"], capture_output=True, text=True)
+    if answer.returncode != 0 or "usage" not in answer.stdout.lower():
+        sys.exit(f"wheel: {command.name} --help ends with {answer.returncode}: {answer.stdout}{answer.stderr}")
+CODE
+
 echo "== The wheel's tests, without numpy"
 (cd "$work/tests" && bare python -X dev -W error::ResourceWarning -m unittest discover --buffer)
 

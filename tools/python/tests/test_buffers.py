@@ -127,6 +127,27 @@ class BufferTests(StoreCase):
             with self.subTest((first, count)), self.assertRaises(kvpager.InvalidArgument):
                 self.session.read(buffers, first, count)
 
+    def test_counts_are_integers_that_fit(self) -> None:
+        self.session.append(self.tokens[:64], part(self.rows, 0, 64))
+        self.session.commit()
+        calls = {
+            "truncate": self.session.truncate,
+            "fork": lambda count: self.session.fork("tuesday", count),
+            "export": self.session.export,
+            "export_file": lambda count: self.session.export_file(self.folder / "out", count),
+            "space_by_id": self.session.store.space_by_id,
+        }
+        for name, call in calls.items():
+            for count in (-1, (1 << 64) + 5, 1 << 63):
+                with self.subTest(name, count=count), self.assertRaises(kvpager.InvalidArgument):
+                    call(count)
+            with self.subTest(name), self.assertRaises(TypeError):
+                call("5")
+        for call in (self.session.truncate, calls["fork"], self.session.export):
+            with self.assertRaises(kvpager.InvalidArgument):
+                call(65)
+        self.assertEqual(self.session.token_count, 64)
+
     def test_nothing_appended_is_nothing(self) -> None:
         self.session.append([], [b""] * len(PLANES))
         self.assertEqual(self.session.tokens, [])
@@ -171,9 +192,9 @@ class ArrayTests(StoreCase):
     def test_tensors_by_head_go_in_and_out_without_a_copy(self) -> None:
         tensors = [numpy.ascontiguousarray(rows.transpose(1, 0, 2)) for rows in self.rows]
         views = [tensor.transpose(1, 0, 2) for tensor in tensors]
-        described = PlaneRows(self.session.space.planes, views, 512, writable=False).rows[0]
-        self.assertEqual(described.base, tensors[0].ctypes.data)
-        self.assertEqual((described.token_stride, described.part_bytes, described.part_stride), (128, 128, 512 * 128))
+        rows = PlaneRows(self.session.space.planes, views, 512, writable=False)
+        first = (ctypes.c_int64 * 4).from_address(rows.rows)
+        self.assertEqual(list(first), [tensors[0].ctypes.data, 128, 128, 512 * 128])
         self.session.append(self.tokens, views)
         self.assert_same(self.read_back(512), self.rows)
         into = [numpy.zeros((3, 512, 64), numpy.float16) for _ in PLANES]

@@ -89,6 +89,14 @@ class ClosedTests(StoreCase):
         for one in opened:
             one.close()
 
+    def test_a_session_outlives_the_space_object_that_it_came_from(self) -> None:
+        store = self.open()
+        with self.space(store) as space:
+            session = space.create("monday")
+        session.append(self.tokens[:64], part(self.rows, 0, 64))
+        session.commit()
+        self.assertEqual(session.space.planes, tuple(PLANES))
+
     def test_a_closed_state_is_told(self) -> None:
         state = kvpager.State.open(LONG_SAMPLE)
         state.close()
@@ -162,7 +170,7 @@ class ThreadTests(StoreCase):
         def run(function: Callable[[], None]) -> None:
             try:
                 function()
-            except BaseException as error:  # noqa: BLE001
+            except BaseException as error:
                 errors.append(error)
 
         threads = [threading.Thread(target=run, args=(function,)) for function in functions]

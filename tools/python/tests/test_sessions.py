@@ -7,7 +7,16 @@ import unittest
 from datetime import datetime, timedelta, timezone
 
 from support import (
-    LONG_SAMPLE, PLANES, ROW_BYTES, SAMPLES, SHORT_SAMPLES, StoreCase, empty_rows, kvpager, part, run_python,
+    LONG_SAMPLE,
+    PLANES,
+    ROW_BYTES,
+    SAMPLES,
+    SHORT_SAMPLES,
+    StoreCase,
+    empty_rows,
+    kvpager,
+    part,
+    run_python,
     sample_rows,
 )  # fmt: skip
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import pickle
+import random
 import unittest
 
-from support import PLANES, StoreCase, kvpager, part, run_python, sample_rows
+from support import PLANES, SHORT_SAMPLES, StoreCase, kvpager, part, run_python, sample_rows
 
 
 class OpeningTests(StoreCase):
@@ -60,6 +61,17 @@ class OpeningTests(StoreCase):
             kvpager.Store(self.path, memory=1.5)  # type: ignore[arg-type]
         with self.assertRaises(kvpager.InvalidArgument):
             kvpager.Store(f"{self.path}\0hidden")
+
+    def test_a_store_that_was_cut_off_is_damaged(self) -> None:
+        tokens, rows = sample_rows()
+        with kvpager.Store(self.path) as store, self.space(store) as space, space.create("monday") as session:
+            session.append(tokens, rows)
+            session.commit()
+        data = self.path / "data.mdb"
+        os.truncate(data, data.stat().st_size // 2)
+        with self.assertRaises(kvpager.Damaged) as caught:
+            kvpager.Store(self.path)
+        self.assertIn("verify", caught.exception.message)
 
     def test_a_budget_that_holds_no_block_is_too_small(self) -> None:
         store = self.open(memory=1000)
@@ -140,6 +152,16 @@ class SpaceTests(StoreCase):
         with store.session("monday") as session:
             self.assertEqual(session.space.id, spaces[1].id)
 
+    def test_descriptors_that_cannot_be_meant_are_refused(self) -> None:
+        store = self.open()
+        for options in (
+            {"block_tokens": 0}, {"block_tokens": -1}, {"block_tokens": 1 << 40}, {"block_tokens": "64"},
+            {"settings": {"rope": 5}}, {"salt": 5}, {"adapter": ["a"]}, {"vllm_seed": 7}, {"salt": "\ud800"},
+        ):  # fmt: skip
+            with self.subTest(options), self.assertRaises(kvpager.InvalidArgument):
+                self.space(store, **options)
+        self.assertEqual(store.spaces(), [])
+
     def test_planes_that_cannot_be_are_refused(self) -> None:
         store = self.open()
         for plane in (
@@ -193,11 +215,28 @@ class ErrorTests(unittest.TestCase):
             "assert 'numpy' not in sys.modules\n"
         )
 
-    def test_malformed_states_name_the_offset(self) -> None:
-        for data in (b"", b"ggsq", bytes(4096), os.urandom(64)):
-            with self.subTest(data[:8]), self.assertRaises(kvpager.Malformed) as caught:
+
+class MalformedTests(unittest.TestCase):
+    def test_states_that_are_none_or_end_too_early_are_refused_with_the_offset(self) -> None:
+        sample = SHORT_SAMPLES[1].read_bytes()
+        for data in (b"", b"ggsq", bytes(4096), sample[:3], sample[:100], sample[:-1], sample + b"x"):
+            with self.subTest(f"{len(data)} bytes"), self.assertRaises(kvpager.Malformed) as caught:
                 kvpager.State(data)
-            self.assertTrue(caught.exception.message)
+            self.assertRegex(caught.exception.message, r"\d")
+
+    def test_states_with_flipped_bytes_are_read_or_refused(self) -> None:
+        chance = random.Random(7)
+        refused = 0
+        for _ in range(300):
+            data = bytearray(SHORT_SAMPLES[1].read_bytes())
+            for _ in range(chance.randrange(1, 4)):
+                data[chance.randrange(0, 2000)] ^= 1 << chance.randrange(8)
+            try:
+                with kvpager.State(data) as state:
+                    self.assertGreaterEqual(state.token_count, 0)
+            except kvpager.Malformed:
+                refused += 1
+        self.assertGreater(refused, 0)
 
 
 if __name__ == "__main__":
