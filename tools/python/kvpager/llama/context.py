@@ -90,8 +90,8 @@ class ContextStates:
                 f"{count} tokens are given and the state has {state.token_count} rows; give one for each")
         elif not state.tokens_known:
             raise kvpager.InvalidArgument(
-                "the context's cells are not at positions 0, 1, 2, ...: it was shifted, and its rows would not fit "
-                "their tokens")
+                "the context's cells are not at positions 0, 1, 2, ... in this order: it was shifted, or sequences mix "
+                "in one cache (kv_unified), and its rows would not fit their tokens")
 
     def _learn(self, state: kvpager.State) -> None:
         if state.token_count > 0 or state.checkpoint_size > 0:

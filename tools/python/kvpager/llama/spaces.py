@@ -20,7 +20,8 @@ class EngineSpace:
 
     @property
     def settings(self) -> Mapping[str, str]:
-        return self.description["settings"]
+        settings: Mapping[str, str] = self.description["settings"]
+        return settings
 
     @property
     def wholeness(self) -> str | None:

@@ -32,6 +32,11 @@ def complete_after_restart(tell: Any, folder: Path, prompts: list[list[int]]) ->
 
 
 class Cache(ModelTest):
+    llm: Any
+    run_: Computed
+    prompt: list[int]
+    others: list[list[int]]
+
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
@@ -48,7 +53,7 @@ class Cache(ModelTest):
         self.llm.set_cache(None)
 
     def cache(self, name: str, **options: Any) -> KVPagerCache:
-        cache = self.use(KVPagerCache(self.llm, self.folder / name, **options))
+        cache: KVPagerCache = self.use(KVPagerCache(self.llm, self.folder / name, **options))
         self.llm.set_cache(cache)
         return cache
 

@@ -45,6 +45,8 @@ def resume(tell: Any, folder: Path, text: list[int]) -> None:
 
 class SlidingWindow(ModelTest):
     told: dict[str, Any]
+    text: list[int]
+    llm: Any
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -117,7 +119,7 @@ class SlidingWindow(ModelTest):
             self.addCleanup(self.llm.set_cache, None)
             prompt = self.text[:600]
             first = self.llm.create_completion(prompt, max_tokens=4, temperature=0)
-            kept = list(cache.pager.engine.tokens)
+            kept = cache.pager.states.held or []
             self.assertEqual(kept[:600], prompt)
             self.pager.states.clear()
             before = run.count
