@@ -107,6 +107,41 @@ class Identity(ModelTest):
         self.assertEqual(pager.resume("chat"), prompt[:100] + prompt[:20])
         self.assertEqual(pager.resume("another"), prompt[:192])
 
+    def test_a_context_that_holds_more_than_the_store_is_kept(self) -> None:
+        store = self.use(kvpager.Store(self.folder / "held", memory="32MiB"))
+        llm = open_llama(smollm2(), n_ctx=256)
+        run, prompt = Computed(llm), long_tokens(llm, 200)
+        pager = SessionPager(store, llm)
+        llm.eval(prompt[:70])
+        pager.save("chat")
+        llm.eval(prompt[70:150])
+        uninterrupted = run.go_on(prompt[150:180], 2)
+        self.assertEqual(pager.warm(prompt[:180]), 179, "it holds all of it, and goes one token back")
+        self.assertEqual(pager.warm(prompt[:150] + [7]), 150)
+        self.assertEqual(pager.last.source, "context")
+        self.assert_same(run.go_on(prompt[150:180], 2), uninterrupted)
+        self.assertEqual(pager.warm(prompt[:40] + prompt[100:]), 40, "it is cut where the prompt leaves it")
+        llm.reset()
+        self.assertEqual(pager.warm(prompt[:150]), 70)
+        self.assertEqual(pager.last.source, "store")
+        self.assertEqual(pager.warm(prompt[1:]), 0)
+        self.assertEqual(pager.engine.positions(), (-1, -1), "what nobody asked for is not left in the context")
+
+    def test_a_store_that_fails_is_a_miss(self) -> None:
+        store = kvpager.Store(self.folder / "fails", memory="32MiB")
+        llm = open_llama(smollm2(), n_ctx=256)
+        prompt = long_tokens(llm, 80)
+        pager = SessionPager(store, llm)
+        llm.eval(prompt[:70])
+        pager.save("chat")
+        store.close()
+        llm.reset()
+        with self.assertLogs("kvpager.llama", "WARNING") as log:
+            self.assertEqual(pager.warm(prompt), 0)
+        self.assertIn("the store fails, the prompt is computed", "\n".join(log.output))
+        with self.assertRaises(kvpager.Closed):
+            pager.resume("chat")
+
     def test_a_state_enters_a_context_with_more_streams(self) -> None:
         store = self.use(kvpager.Store(self.folder / "streams", memory="32MiB"))
         llm = open_llama(smollm2(), n_ctx=256)

@@ -72,6 +72,19 @@ class SlidingWindow(ModelTest):
         self.assertEqual(resumed["warm"], TOKENS, "a session that the prompt begins with is found")
         self.assert_same(resumed["again"], self.told["steps"])
 
+    def test_a_cache_of_the_window_alone_resumes_to_the_bit_too(self) -> None:
+        """llama-cpp-python keeps all rows of sliding windows unless it is told otherwise."""
+        llm = open_llama(gemma3(), n_ctx=1024, swa_full=False)
+        with SessionPager(self.store, llm) as pager:
+            llm.eval(self.text[:TOKENS])
+            pager.save("window")
+            uninterrupted = Computed(llm).go_on(self.text[TOKENS : TOKENS + 32], 4)
+        llm.close()
+        fresh = open_llama(gemma3(), n_ctx=1024, swa_full=False)
+        with SessionPager(self.store, fresh) as pager:
+            self.assertEqual(pager.warm(self.text[: TOKENS + 32]), TOKENS)
+            self.assert_same(Computed(fresh).go_on(self.text[TOKENS : TOKENS + 32], 4), uninterrupted)
+
     def test_llama_cpp_says_yes_to_a_cut_and_computes_something_else(self) -> None:
         """Why kvpager refuses: without this, the next test would guard against nothing."""
         self.pager.resume("chat")
