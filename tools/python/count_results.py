@@ -1,10 +1,10 @@
 """Counts what the tests really did, from the files that their runners wrote, and says it in one line.
 
-    count_results.py FOLDER SWIFT_STATUS MODEL_STATUS
+    count_results.py FOLDER NAME=STATUS...
 
-FOLDER holds swift-swift-testing.xml and, where the model test ran, model.json. A runner that failed without a result
-that says so (a crash, a build error) counts as one failure. MODEL_STATUS: the script's exit code, 77 for "its packages
-cannot be had", "-" where it was left out. Exit 1 where anything failed or nothing ran.
+FOLDER holds swift-swift-testing.xml for `swift`, and NAME.json, {"passed", "failed", "skipped"}, for the others. A
+runner that failed without a result that says so (a crash, a build error) counts as one failure. STATUS is the runner's
+exit code, 77 for "its packages cannot be had". Exit 1 where anything failed or nothing ran.
 """
 
 import json
@@ -13,9 +13,12 @@ import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+CANNOT_BE_HAD = 77
+EMPTY = {"passed": 0, "failed": 0, "skipped": 0}
 
-def swift_counts(folder: Path, status: int):
-    passed = failed = skipped = 0
+
+def swift_counts(folder: Path):
+    counts = dict(EMPTY)
     # Swift Testing's file and XCTest's.
     for name in ("swift-swift-testing.xml", "swift.xml"):
         path = folder / name
@@ -25,40 +28,45 @@ def swift_counts(folder: Path, status: int):
             cases = []
         for case in cases:
             if case.find("failure") is not None or case.find("error") is not None:
-                failed += 1
+                counts["failed"] += 1
             elif case.find("skipped") is not None:
-                skipped += 1
+                counts["skipped"] += 1
             else:
-                passed += 1
-    if status != 0 and failed == 0:
-        print(f"swift test ended with {status} and named no failed test: counted as one failure")
-        failed = 1
-    return passed, failed, skipped
+                counts["passed"] += 1
+    return counts
 
 
-def model_counts(folder: Path, status: str):
-    if status == "-":
-        return 0, 0, 0
-    if status == "77":
-        if os.environ.get("KVPAGER_REQUIRE_MODEL") == "1":
-            print("the real-model test could not run, and KVPAGER_REQUIRE_MODEL=1 asks for it: counted as one failure")
-            return 0, 1, 0
-        print("the real-model test was skipped: its packages cannot be had here")
-        return 0, 0, 1
-    path = folder / "model.json"
-    counts = json.loads(path.read_text()) if path.exists() else {"passed": 0, "failed": 0}
-    if status != "0" and counts["failed"] == 0:
-        print(f"the real-model test ended with {status} and named no failed case: counted as one failure")
+def counts_of(name: str, status: int, folder: Path):
+    path = folder / f"{name}.json"
+    if name == "swift":
+        counts = swift_counts(folder)
+    elif status == CANNOT_BE_HAD:
+        if os.environ.get("KVPAGER_REQUIRE_MODEL") != "1":
+            print(f"{name}: skipped, its packages cannot be had here")
+            return EMPTY | {"skipped": 1}
+        print(f"{name}: could not run, and KVPAGER_REQUIRE_MODEL=1 asks for it: counted as one failure")
+        return EMPTY | {"failed": 1}
+    else:
+        counts = EMPTY | (json.loads(path.read_text()) if path.exists() else {})
+    if status != 0 and counts["failed"] == 0:
+        print(f"{name}: ended with {status} and named no failed test: counted as one failure")
         counts["failed"] = 1
-    return counts["passed"], counts["failed"], 0
+    elif status == 0 and counts["passed"] == 0:
+        print(f"{name}: ended well and ran no test: counted as one failure")
+        counts["failed"] += 1
+    return counts
 
 
 def main() -> int:
-    folder, swift_status, model_status = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-    swift, model = swift_counts(folder, swift_status), model_counts(folder, model_status)
-    passed, failed, skipped = (a + b for a, b in zip(swift, model))
-    print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
-    return 1 if failed or not passed else 0
+    folder = Path(sys.argv[1])
+    total = dict(EMPTY)
+    for argument in sys.argv[2:]:
+        name, status = argument.split("=")
+        counts = counts_of(name, int(status), folder)
+        total = {key: total[key] + counts[key] for key in EMPTY}
+    skipped = f", {total['skipped']} skipped" if total["skipped"] else ""
+    print(f"{total['passed']} passed, {total['failed']} failed{skipped}")
+    return 1 if total["failed"] or not total["passed"] else 0
 
 
 if __name__ == "__main__":

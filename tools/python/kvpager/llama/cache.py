@@ -13,6 +13,7 @@ import logging
 import os
 import threading
 from collections.abc import Sequence
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import kvpager
@@ -33,9 +34,10 @@ _log = logging.getLogger("kvpager.llama")
 
 # Sessions of models whose states are resumed whole. The quota never deletes sessions, so that the cache does.
 _RESERVED = "kvpager-llama-cache/"
+_NEVER = datetime.min.replace(tzinfo=timezone.utc)
 
 
-class KVPagerCache(_Base):
+class KVPagerCache(_Base):  # type: ignore[misc]  # llama-cpp-python may be absent
     """Conversations of one `Llama` in a store, for `llm.set_cache(KVPagerCache(llm, "folder"))`.
 
     A look-up puts what the store has straight into the context of `llm`, without the copies that a LlamaState makes,
@@ -55,7 +57,9 @@ class KVPagerCache(_Base):
         """
         self.capacity_bytes = capacity_bytes
         self._owns_store = not isinstance(store, kvpager.Store)
-        self.store = kvpager.Store(store, memory=memory, quota=capacity_bytes) if self._owns_store else store
+        if not isinstance(store, kvpager.Store):
+            store = kvpager.Store(store, memory=memory, quota=capacity_bytes)
+        self.store: kvpager.Store = store
         self.llm = llm
         self.pager = SessionPager(self.store, LlamaCppEngine(llm), salt=salt, block_tokens=block_tokens)
         self._writer = _BackgroundWriter(self.store)
@@ -106,7 +110,11 @@ class KVPagerCache(_Base):
 
     def _warm(self, prompt: list[int]) -> int:
         held = self.pager.states.held or []
-        if held == prompt and not self.llm._requires_eval:
+        if self.llm._logits_all and self.llm.draft_model is None:
+            # Whoever asked for every token's logits would get another prompt's for those that are not computed.
+            _log.warning("a Llama with logits_all=True computes its prompts: what is cached has no logits")
+            return 0
+        if held == prompt and not getattr(self.llm, "_requires_eval", True):
             return len(held)  # computed a moment ago, logits and all: Llama samples at once
         common = common_prefix(held, prompt)
         if common > 0 and common < len(held) and self.pager.states.can_be_cut():
@@ -139,7 +147,7 @@ class KVPagerCache(_Base):
         self._writer.ask()
 
     def _store_whole(self, tokens: list[int]) -> None:
-        """A session each, of which a continuation takes the place of what it continues."""
+        """A session each; they share the blocks of their rows, and the oldest leave where there is no room."""
         digest = hashlib.sha256(" ".join(map(str, tokens)).encode()).hexdigest()[:32]
         name = _RESERVED + digest
         while True:
@@ -163,7 +171,8 @@ class KVPagerCache(_Base):
         sessions = [info for info in self._sessions() if info.name != keep]
         if not sessions:
             return False
-        self.store.delete(min(sessions, key=lambda info: info.updated).name)
+        # Times are those of commits, which every session in the list has had.
+        self.store.delete(min(sessions, key=lambda info: info.updated or info.created or _NEVER).name)
         return True
 
     # The end
@@ -224,7 +233,7 @@ def stored_state(cache: KVPagerCache, tokens: list[int]) -> LlamaState:
     """What a look-up returns: a LlamaState whose bytes are made only where somebody asks for them."""
     from llama_cpp import LlamaState
 
-    class StoredState(LlamaState):
+    class StoredState(LlamaState):  # type: ignore[misc]  # llama-cpp-python may be absent
         """The tokens that the look-up has put into the context. `load_state` takes it like any other."""
 
         def __init__(self) -> None:

@@ -27,6 +27,11 @@ _Source = TypeVar("_Source")
 _EMPTY_STATE_BYTES = 1024
 
 
+def token_list(tokens: Sequence[int]) -> list[int]:
+    """Token ids as plain integers, whatever sequence they came in."""
+    return list(tokens.tolist()) if hasattr(tokens, "tolist") else [int(token) for token in tokens]
+
+
 class Refused(Exception):
     """The engine does not take a state. The context is empty."""
 
@@ -39,6 +44,8 @@ class ContextStates:
         self.shape: ContextShape | None = None
         """What a state of this context looks like; None until one was seen."""
         self.buffer = StateBuffer()
+        self.seen: Glance | None = None
+        """What the context told when it was looked at."""
         self.set_seconds = 0.0
         """What the last `put` spent in the engine."""
 
@@ -46,7 +53,7 @@ class ContextStates:
     def held(self) -> list[int] | None:
         """The tokens that the context holds; None where nobody knows."""
         tokens = self.engine.tokens
-        return None if tokens is None else [int(token) for token in tokens]
+        return None if tokens is None else token_list(tokens)
 
     @contextmanager
     def take(self, tokens: Sequence[int]) -> Iterator[kvpager.State]:
@@ -83,31 +90,37 @@ class ContextStates:
                 f"{count} tokens are given and the state has {state.token_count} rows; give one for each")
         elif not state.tokens_known:
             raise kvpager.InvalidArgument(
-                "the context's cells are not at positions 0, 1, 2, ...: it was shifted, and its rows would not fit "
-                "their tokens")
+                "the context's cells are not at positions 0, 1, 2, ... in this order: it was shifted, or sequences mix "
+                "in one cache (kv_unified), and its rows would not fit their tokens")
 
     def _learn(self, state: kvpager.State) -> None:
         if state.token_count > 0 or state.checkpoint_size > 0:
             self.shape = ContextShape.of(state)
 
-    def look(self) -> Glance:
-        """What can be seen without computing: all of the shape where the context holds something."""
+    def look(self) -> None:
+        """Takes in what can be seen without computing: all of the shape where the context holds something."""
+        if self.held == []:
+            self.engine.clear()  # cells that are left over would be copied for nothing
+        self._inspect()
+
+    def _inspect(self) -> None:
         if self.engine.state_size() <= _EMPTY_STATE_BYTES:
-            return glance(bytes(self._copy()))
+            self.seen = glance(bytes(self._copy()))
+            return
         data = self._copy()
         try:
             with kvpager.State(data) as state:
                 self._learn(state)
         except kvpager.Error as error:
             _log.info("the context's state is not one that kvpager reads: %s", error)
-        return glance(bytes(data[:16]))
+        self.seen = glance(bytes(data[:16]))
 
     def probe(self, token: int) -> bool:
         """Computes one token to see what a state looks like; the context is empty afterwards. False: not possible."""
         self.clear()
         if not self.engine.evaluate([token]):
             return False
-        self.look()
+        self._inspect()
         self.clear()
         return self.shape is not None
 

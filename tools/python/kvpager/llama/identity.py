@@ -55,7 +55,7 @@ def _file_digest(path: Path) -> str:
     try:
         known = json.loads(entry.read_text())
         if known["file"] == before and re.fullmatch("[0-9a-f]{64}", known["sha256"]):
-            return known["sha256"]
+            return str(known["sha256"])
     except (OSError, ValueError, KeyError, TypeError):
         pass  # not computed yet, or not readable: it is computed
     digest = hashlib.sha256()

@@ -37,7 +37,7 @@ class LlamaCppEngine:
         self.settings: Mapping[str, str] = self._describe_settings()
         self.architecture: str | None = (llm.metadata or {}).get("general.architecture")
         parameters: Any = llm.context_params
-        self.streams = 1 if parameters.kv_unified else int(api.llama_n_seq_max(llm.ctx))
+        self.streams = 1 if getattr(parameters, "kv_unified", False) else int(api.llama_n_seq_max(llm.ctx))
         self.context_tokens = int(api.llama_n_ctx(llm.ctx)) // self.streams
 
     def _describe_adapter(self) -> str:
@@ -48,10 +48,13 @@ class LlamaCppEngine:
     def _describe_settings(self) -> dict[str, str]:
         parameters: Any = self.llm.context_params
         default: Any = self._api.llama_context_default_params()
+        flash = getattr(parameters, "flash_attn_type", None)
+        if flash is None:  # older versions know on and off
+            flash = parameters.flash_attn
         settings = {
             "type_k": _GGML_TYPES.get(parameters.type_k, str(parameters.type_k)),
             "type_v": _GGML_TYPES.get(parameters.type_v, str(parameters.type_v)),
-            "flash_attn": _FLASH_ATTENTION.get(parameters.flash_attn_type, str(parameters.flash_attn_type)),
+            "flash_attn": _FLASH_ATTENTION.get(int(flash), str(flash)),
         }
         for name in (
             "rope_scaling_type", "rope_freq_base", "rope_freq_scale", "yarn_ext_factor", "yarn_attn_factor",

@@ -10,10 +10,10 @@ from typing import Any
 
 import kvpager
 
-from .context import ContextStates, Refused
+from .context import ContextStates, Refused, token_list
 from .engine import Engine
 from .llama_cpp_python import LlamaCppEngine
-from .shape import Glance, options_from
+from .shape import options_from
 from .spaces import EngineSpace, EngineSpaces, Found
 
 _log = logging.getLogger("kvpager.llama")
@@ -73,7 +73,18 @@ class SessionPager:
         self.spaces = EngineSpaces(
             store, self.engine, salt=salt, settings=settings or {}, block_tokens=block_tokens)
         self.last = Reuse()
-        self._seen: Glance | None = None
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Has ready what the first `warm` or `resume` would else wait for. Nothing of it is needed."""
+        try:
+            byte_count = self.spaces.longest_state_bytes()
+            if self.states.held == []:
+                self.states.look()
+            if byte_count > 0:
+                self.states.buffer.prepare(byte_count)
+        except kvpager.Error as error:
+            _log.warning("the store fails: %s", error)
 
     # Saving
 
@@ -128,7 +139,7 @@ class SessionPager:
         return len(held)
 
     def _held(self, tokens: Sequence[int] | None) -> list[int]:
-        held = self.states.held if tokens is None else [int(token) for token in tokens]
+        held = self.states.held if tokens is None else token_list(tokens)
         if held is None:
             raise kvpager.InvalidArgument("the engine does not know what its context holds: name the tokens")
         if not held:
@@ -195,7 +206,7 @@ class SessionPager:
         where it is longer than what is stored. A store that fails is a miss, and the log says so.
         """
         self.last = Reuse()
-        prompt = [int(token) for token in prompt_tokens]
+        prompt = token_list(prompt_tokens)
         limit = max(0, min(len(prompt), self.engine.context_tokens) - 1)
         kept = self._kept(prompt, limit)[0]
         for _ in range(_LOOK_UPS):
@@ -290,12 +301,12 @@ class SessionPager:
         """How a state for this context is written. Refused where the space's rows cannot be."""
         shape = self.states.shape
         if shape is None:
-            if self._seen is None:
-                self._seen = self.states.look()
+            if self.states.seen is None:
+                self.states.look()
             shape = self.states.shape
         if shape is None:
-            assert self._seen is not None
-            return options_from(home.settings, self.engine, self._seen)
+            assert self.states.seen is not None
+            return options_from(home.settings, self.engine, self.states.seen)
         if not shape.takes(home.description):
             raise Refused("the stored rows are of another type or rotation than this context's")
         return dict(shape.options)

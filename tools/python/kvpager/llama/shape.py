@@ -50,12 +50,13 @@ class ContextShape:
     planes: tuple[tuple[object, ...], ...]
     settings: Mapping[str, str]
     can_be_cut: bool
+    """Whether the context's memory is exact after it was cut at a token: no sliding windows, no recurrent memory."""
 
     @classmethod
     def of(cls, state: kvpager.State) -> ContextShape:
         return cls(
             options=dict(state.shape), planes=plane_key(state.planes), settings=row_settings(state.settings),
-            can_be_cut=state.can_be_cut and state.checkpoint_size == 0)  # fmt: skip
+            can_be_cut=state.checkpoint_size == 0)  # fmt: skip
 
     def takes(self, space: Mapping[str, Any]) -> bool:
         """Whether rows of `space` (its description) can be written for this context."""

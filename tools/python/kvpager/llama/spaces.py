@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +10,6 @@ import kvpager
 
 from .engine import Engine
 from .shape import WHOLENESS, own_settings, row_settings
-
-_log = logging.getLogger("kvpager.llama")
-
 
 @dataclass(frozen=True)
 class EngineSpace:
@@ -24,7 +20,8 @@ class EngineSpace:
 
     @property
     def settings(self) -> Mapping[str, str]:
-        return self.description["settings"]
+        settings: Mapping[str, str] = self.description["settings"]
+        return settings
 
     @property
     def wholeness(self) -> str | None:
@@ -97,7 +94,7 @@ class EngineSpaces:
 
     def with_session(self, name: str) -> EngineSpace | None:
         """The engine's space that has a committed session of this name."""
-        for home in self.all():
+        for home in self._known_then_new():
             try:
                 home.space.session(name).close()
                 return home
@@ -105,22 +102,40 @@ class EngineSpaces:
                 continue
         return None
 
+    def _known_then_new(self) -> Iterator[EngineSpace]:
+        """The spaces that are open, then those that others have made since, if anybody still asks."""
+        known = list(self._open.values())
+        yield from known
+        yield from (home for home in self.all() if home not in known)
+
     def find(self, tokens: Sequence[int]) -> list[Found]:
         """What the spaces have of `tokens`, longest first; the caller closes each."""
         found: list[Found] = []
         if len(tokens) == 0:
             return found
-        for home in self.all():
-            try:
+        known = len(self._open)
+        try:
+            for index, home in enumerate(self._known_then_new()):
                 hit = self._whole(home, tokens) if home.wholeness else self._prefix(home, tokens)
-            except kvpager.Error as error:
-                _log.warning("the store cannot look up a prompt: %s", error)
-                continue
-            if hit.token_count > 0:
-                found.append(hit)
-            else:
+                if hit.token_count > 0:
+                    found.append(hit)
+                else:
+                    hit.close()
+                if found and index + 1 >= known:
+                    break  # the store is asked for new spaces only where the known ones have nothing
+        except kvpager.Error:
+            for hit in found:
                 hit.close()
+            raise
         return sorted(found, key=lambda hit: -hit.token_count)
+
+    def longest_state_bytes(self) -> int:
+        """About the bytes of the longest session's state that fits the context; a block's where there is none."""
+        homes = {home.description["id"]: home.description["tokenBytes"] for home in self.all()}
+        sizes = [
+            info.checkpoint_bytes + info.token_count * homes[info.space_id] for info in self.store.sessions()
+            if info.space_id in homes and info.token_count <= self.engine.context_tokens]  # fmt: skip
+        return max(sizes, default=0) or max((size * self.block_tokens for size in homes.values()), default=0)
 
     @staticmethod
     def _prefix(home: EngineSpace, tokens: Sequence[int]) -> Found:

@@ -32,6 +32,11 @@ def complete_after_restart(tell: Any, folder: Path, prompts: list[list[int]]) ->
 
 
 class Cache(ModelTest):
+    llm: Any
+    run_: Computed
+    prompt: list[int]
+    others: list[list[int]]
+
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
@@ -40,15 +45,15 @@ class Cache(ModelTest):
         cls.prompt = long_tokens(cls.llm, PROMPT)
         cls.others = [
             cls.prompt[:280] + cls.llm.tokenize(text, add_bos=False)
-            for text in (b" Where is the ladder?", b" How do I renew a loan by telephone?", b" May I keep the cider press?")
-        ]  # fmt: skip
+            for text in (b" Where is the ladder?", b" How do I renew a loan by telephone?", b" May I keep the press?")
+        ]
 
     def setUp(self) -> None:
         self.llm.reset()
         self.llm.set_cache(None)
 
     def cache(self, name: str, **options: Any) -> KVPagerCache:
-        cache = self.use(KVPagerCache(self.llm, self.folder / name, **options))
+        cache: KVPagerCache = self.use(KVPagerCache(self.llm, self.folder / name, **options))
         self.llm.set_cache(cache)
         return cache
 
@@ -134,6 +139,19 @@ class Cache(ModelTest):
         before = self.run_.count
         self.assertEqual(complete(self.llm, self.prompt), text)
         self.assertLessEqual(self.run_.count - before, 8)
+
+    def test_a_llama_that_keeps_all_logits_computes_its_prompts(self) -> None:
+        """The logits of cached tokens are nowhere, and others must not be taken for them."""
+        llm = open_llama(smollm2(), n_ctx=256, logits_all=True)
+        run, prompt = Computed(llm), self.prompt[:70]
+        with KVPagerCache(llm, self.folder / "logits") as cache:
+            llm.set_cache(cache)
+            complete(llm, prompt, 2)
+            llm.reset()
+            before = run.count
+            with self.assertLogs("kvpager.llama", "WARNING"):
+                complete(llm, prompt, 2)
+            self.assertGreaterEqual(run.count - before, 70)
 
     def test_a_miss_is_a_key_error(self) -> None:
         cache = self.cache("miss")

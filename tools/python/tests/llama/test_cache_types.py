@@ -1,4 +1,4 @@
-"""Every type of cache that llama.cpp has rows of, with flash attention and without, goes through the store to the bit."""
+"""Every type of cache that llama.cpp computes with goes through the store to the bit, flash attention on and off."""
 
 from __future__ import annotations
 
@@ -83,6 +83,64 @@ class Identity(ModelTest):
         self.assertEqual(SessionPager(store, fresh, settings={"control vector": "calm"}).warm(prompt), 0)
         self.assertEqual(SessionPager(store, fresh, model="another file of this name").warm(prompt), 0)
         self.assertEqual(SessionPager(store, fresh).warm(prompt), 70)
+
+    def test_saving_again_stores_only_what_is_new(self) -> None:
+        store = self.use(kvpager.Store(self.folder / "again", memory="32MiB"))
+        llm = open_llama(smollm2(), n_ctx=256)
+        prompt = long_tokens(llm, 200)
+        pager = SessionPager(store, llm)
+        llm.eval(prompt[:128])
+        pager.save("chat")
+        first = store.statistics()["memory"]["writtenBackBlocks"]
+        self.assertEqual(first, 2)
+        llm.eval(prompt[128:192])
+        self.assertEqual(pager.save("chat", title="Shelves"), 192)
+        self.assertEqual(store.statistics()["memory"]["writtenBackBlocks"] - first, 1)
+        pager.save("another")
+        self.assertEqual(store.statistics()["memory"]["writtenBackBlocks"] - first, 1, "all of it is there already")
+        self.assertEqual({info.name: info.token_count for info in store.sessions()}, {"chat": 192, "another": 192})
+        self.assertEqual(dict(store.session("chat").metadata), {"title": "Shelves"})
+        # Elsewhere it goes on otherwise: the session follows, and what both have stays.
+        pager.states.cut(100)
+        llm.eval(prompt[:20])
+        self.assertEqual(pager.save("chat"), 120)
+        self.assertEqual(pager.resume("chat"), prompt[:100] + prompt[:20])
+        self.assertEqual(pager.resume("another"), prompt[:192])
+
+    def test_a_context_that_holds_more_than_the_store_is_kept(self) -> None:
+        store = self.use(kvpager.Store(self.folder / "held", memory="32MiB"))
+        llm = open_llama(smollm2(), n_ctx=256)
+        run, prompt = Computed(llm), long_tokens(llm, 200)
+        pager = SessionPager(store, llm)
+        llm.eval(prompt[:70])
+        pager.save("chat")
+        llm.eval(prompt[70:150])
+        uninterrupted = run.go_on(prompt[150:180], 2)
+        self.assertEqual(pager.warm(prompt[:180]), 179, "it holds all of it, and goes one token back")
+        self.assertEqual(pager.warm(prompt[:150] + [7]), 150)
+        self.assertEqual(pager.last.source, "context")
+        self.assert_same(run.go_on(prompt[150:180], 2), uninterrupted)
+        self.assertEqual(pager.warm(prompt[:40] + prompt[100:]), 40, "it is cut where the prompt leaves it")
+        llm.reset()
+        self.assertEqual(pager.warm(prompt[:150]), 70)
+        self.assertEqual(pager.last.source, "store")
+        self.assertEqual(pager.warm(prompt[1:]), 0)
+        self.assertEqual(pager.engine.positions(), (-1, -1), "what nobody asked for is not left in the context")
+
+    def test_a_store_that_fails_is_a_miss(self) -> None:
+        store = kvpager.Store(self.folder / "fails", memory="32MiB")
+        llm = open_llama(smollm2(), n_ctx=256)
+        prompt = long_tokens(llm, 80)
+        pager = SessionPager(store, llm)
+        llm.eval(prompt[:70])
+        pager.save("chat")
+        store.close()
+        llm.reset()
+        with self.assertLogs("kvpager.llama", "WARNING") as log:
+            self.assertEqual(pager.warm(prompt), 0)
+        self.assertIn("the store fails, the prompt is computed", "\n".join(log.output))
+        with self.assertRaises(kvpager.Closed):
+            pager.resume("chat")
 
     def test_a_state_enters_a_context_with_more_streams(self) -> None:
         store = self.use(kvpager.Store(self.folder / "streams", memory="32MiB"))

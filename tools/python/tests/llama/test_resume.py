@@ -105,7 +105,7 @@ class AConversation(ModelTest):
     @property
     def first(self) -> list[int]:
         """What was saved of the first visitor's conversation."""
-        return self.told["prompt"] + self.told["asked"]["first"][:-1]
+        return list(self.told["prompt"] + self.told["asked"]["first"][:-1])
 
     def test_it_is_killed_and_resumes_in_a_new_process_to_the_bit(self) -> None:
         resumed = in_new_process(

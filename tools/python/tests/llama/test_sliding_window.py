@@ -45,6 +45,8 @@ def resume(tell: Any, folder: Path, text: list[int]) -> None:
 
 class SlidingWindow(ModelTest):
     told: dict[str, Any]
+    text: list[int]
+    llm: Any
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -69,6 +71,19 @@ class SlidingWindow(ModelTest):
         self.assert_same(resumed["steps"], self.told["steps"])
         self.assertEqual(resumed["warm"], TOKENS, "a session that the prompt begins with is found")
         self.assert_same(resumed["again"], self.told["steps"])
+
+    def test_a_cache_of_the_window_alone_resumes_to_the_bit_too(self) -> None:
+        """llama-cpp-python keeps all rows of sliding windows unless it is told otherwise."""
+        llm = open_llama(gemma3(), n_ctx=1024, swa_full=False)
+        with SessionPager(self.store, llm) as pager:
+            llm.eval(self.text[:TOKENS])
+            pager.save("window")
+            uninterrupted = Computed(llm).go_on(self.text[TOKENS : TOKENS + 32], 4)
+        llm.close()
+        fresh = open_llama(gemma3(), n_ctx=1024, swa_full=False)
+        with SessionPager(self.store, fresh) as pager:
+            self.assertEqual(pager.warm(self.text[: TOKENS + 32]), TOKENS)
+            self.assert_same(Computed(fresh).go_on(self.text[TOKENS : TOKENS + 32], 4), uninterrupted)
 
     def test_llama_cpp_says_yes_to_a_cut_and_computes_something_else(self) -> None:
         """Why kvpager refuses: without this, the next test would guard against nothing."""
@@ -117,7 +132,7 @@ class SlidingWindow(ModelTest):
             self.addCleanup(self.llm.set_cache, None)
             prompt = self.text[:600]
             first = self.llm.create_completion(prompt, max_tokens=4, temperature=0)
-            kept = list(cache.pager.engine.tokens)
+            kept = cache.pager.states.held or []
             self.assertEqual(kept[:600], prompt)
             self.pager.states.clear()
             before = run.count
