@@ -81,7 +81,7 @@ let package = Package(
     tests("KVInterchangeTests", ["KVInterchange", "KVSimulation"]),
     tests("KVInspectionTests", ["KVInspection", "KVPager"]),
     .testTarget(
-      name: "KVPagerCTests", dependencies: ["KVPagerC", "CKVPager", "KVPager", "KVSimulation"],
+      name: "KVPagerCTests", dependencies: ["KVPagerC", "CKVPager", "KVSimulation"],
       exclude: ["Program"],  // a program in C, which a test compiles
       swiftSettings: strict),
     tests("KVPagerCLITests", ["KVPagerCLI"]),

@@ -13,6 +13,8 @@ import KVPager
 enum Argument {
   /// More than any engine's context; 1 GiB of token ids.
   static let tokenCountLimit = 1 << 28
+  /// More than any machine's memory, 64 TiB.
+  static let byteLimit = 1 << 46
   static let nameByteLimit = 4096
   static let documentByteLimit = 16 << 20
 
@@ -67,7 +69,7 @@ enum Argument {
   }
 
   static func bytes(_ pointer: UnsafeRawPointer?, _ size: Int64) throws(StoreError) -> UnsafeRawBufferPointer {
-    let size = try count(size, "size")
+    let size = try count(size, "size", limit: byteLimit)
     guard size > 0 || pointer != nil else { return UnsafeRawBufferPointer(start: nil, count: 0) }
     guard let pointer else { throw .invalidArgument("bytes is NULL and size is \(size)") }
     guard !UInt(bitPattern: pointer).addingReportingOverflow(UInt(size)).overflow else {

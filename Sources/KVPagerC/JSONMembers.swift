@@ -109,11 +109,11 @@ struct JSONMembers {
   /// Refuses what nobody took.
   func finish() throws(StoreError) {
     guard let member = members.keys.min() else { return }
-    throw .invalidArgument("\(name): \"\(member)\" is unknown")
+    throw .invalidArgument("\(name): \"\(member.prefix(40))\" is unknown")
   }
 
   private func refusal(_ member: String, _ value: JSONValue, _ wanted: String) -> StoreError {
     let given = String(value.text(isIndented: false).prefix(40))
-    return .invalidArgument("\(name): \"\(member)\" is \(given); it must be \(wanted)")
+    return .invalidArgument("\(name): \"\(member.prefix(60))\" is \(given); it must be \(wanted)")
   }
 }

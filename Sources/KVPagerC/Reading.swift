@@ -9,8 +9,8 @@ import KVPager
 #endif
 
 extension PlaneTable {
-  /// Bytes of rows on their way to strided memory.
-  private static let stagingByteCount = 32 << 20
+  /// Bytes of rows on their way to strided memory: what stays in cache.
+  private static let stagingByteCount = 4 << 20
 
   /// Fills the caller's memory with the rows of `tokens`: contiguous planes where they are wanted, strided ones by way
   /// of a bounded buffer, all planes of a block at one time.
@@ -24,8 +24,10 @@ extension PlaneTable {
     let wanted = planes.enumerated().compactMap { plane, rows in rows.map { (plane: plane, rows: $0) } }
     guard !wanted.isEmpty else { return tokens.count }
     let stagedByteCount = wanted.reduce(0) { $0 + ($1.rows.isContiguous ? 0 : $1.rows.rowByteCount) }
+    // A block at least, for less would decode it twice; it is no more than a frame, which the RAM budget holds.
     let pieceTokenCount =
-      stagedByteCount == 0 ? tokens.count : min(tokens.count, max(1, Self.stagingByteCount / stagedByteCount))
+      stagedByteCount == 0
+      ? tokens.count : min(tokens.count, max(layout.blockTokenCount, Self.stagingByteCount / stagedByteCount))
     guard let staging = malloc(max(1, pieceTokenCount * stagedByteCount)) else {
       throw StoreError(.inputOutput, "out of memory for \(pieceTokenCount * stagedByteCount) bytes of rows")
     }
@@ -33,7 +35,7 @@ extension PlaneTable {
     var first = tokens.lowerBound
     while first < tokens.upperBound {
       var end = min(first + pieceTokenCount, tokens.upperBound)
-      // Whole blocks, where that many fit: a block is decoded once.
+      // Ends where a block ends.
       let blockEnd = end / layout.blockTokenCount * layout.blockTokenCount
       if end < tokens.upperBound, blockEnd > first { end = blockEnd }
       let rows = first - tokens.lowerBound..<end - tokens.lowerBound

@@ -7,8 +7,8 @@ import Synchronization
 #endif
 
 // Invariants:
-// - A fork()ed child has files of its own: the parent's are not open in it, and the lock that guards their list may have
-//   been held by a thread that the child does not have. So the child leaves that list alone and begins another.
+// - A fork()ed child has files of its own: the parent's are not open in it, and the lock of their list may have been
+//   held by a thread that the child does not have. So the child leaves that list alone and begins another.
 // - `identities` holds the data file of each open environment of this process, once.
 // - An environment is opened only while the lock is held, so that two threads cannot both find the file unopened.
 

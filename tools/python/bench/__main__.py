@@ -110,7 +110,9 @@ def milliseconds(seconds: float) -> str:
 
 def print_times(times: dict[int, dict[str, dict[str, float]]]) -> None:
     print("\ntime to the first token, ms (and how many times faster than computing)")
-    print(f"{'tokens':>7} {'recompute':>10} {'kvpager cold':>18} {'kvpager warm':>18} {'llama cold':>11} {'llama warm':>11}")
+    print(
+        f"{'tokens':>7} {'recompute':>10} {'kvpager cold':>18} {'kvpager warm':>18} {'llama cold':>11} "
+        f"{'llama warm':>11}")
     for count, ways in times.items():
         slow = ways["recompute"]["first"]
         cells = [
@@ -121,10 +123,12 @@ def print_times(times: dict[int, dict[str, dict[str, float]]]) -> None:
             f"{count:>7} {milliseconds(slow):>10} {cells[0]:>18} {cells[1]:>18} "
             f"{milliseconds(ways['llama cold']['first']):>11} {milliseconds(ways['llama warm']['first']):>11}")
     opened = statistics.median(ways["kvpager warm"]["open"] for ways in times.values())
-    print("\nkvpager's own share (open, look up, read, check, decode, write the state), ms, beside llama.cpp's load of its")
-    print(f"whole file, and the ratio: 1 or less means that kvpager takes no longer. {milliseconds(opened)} ms of each share is")
-    print("the opening of the library and the store, before the prompt arrives")
-    print(f"{'tokens':>7} {'share cold':>11} {'load cold':>10} {'ratio':>6} {'share warm':>11} {'load warm':>10} {'ratio':>6}")
+    print("\nkvpager's own share, ms: open, look up, read, check, decode, write the state; beside llama.cpp's load of")
+    print("its whole file, and the ratio: 1 or less means that kvpager takes no longer. Of each share the opening of")
+    print(f"the store takes {milliseconds(opened)} ms, before the prompt arrives")
+    print(
+        f"{'tokens':>7} {'share cold':>11} {'load cold':>10} {'ratio':>6} {'share warm':>11} {'load warm':>10} "
+        f"{'ratio':>6}")
     for count, ways in times.items():
         line = f"{count:>7}"
         for kind in ("cold", "warm"):
@@ -144,7 +148,9 @@ def print_times(times: dict[int, dict[str, dict[str, float]]]) -> None:
 def measure_sizes(runner: Runner, sessions: int, shared: int, own: int) -> None:
     tokens = runner.tokens(shared + sessions * own)
     print(f"\nbytes of 1 and of {sessions} sessions of {shared + own} tokens that share {shared}")
-    print(f"{'cache':>6} {'sessions':>8} {'kvpager':>14} {'llama.cpp':>14} {'ratio':>6} {'LlamaDiskCache':>15} {'ratio':>6}")
+    print(
+        f"{'cache':>6} {'sessions':>8} {'kvpager':>14} {'llama.cpp':>14} {'ratio':>6} {'LlamaDiskCache':>15} "
+        f"{'ratio':>6}")
     for kind in ("f16", "bf16"):
         folder = Path(tempfile.mkdtemp(dir=runner.folder))
         sizes = runner.run(

@@ -2,7 +2,8 @@
 # Installs a wheel into an empty environment, as on a machine without compiler or Swift, and runs the package's tests
 # there, from copies, so that the wheel's package is what they import:
 #   tools/python/tests/run_wheel.sh WHEEL
-# Once without numpy; once with it, where it can be had (KVPAGER_REQUIRE_NUMPY=1: it must be).
+# Once without numpy; once with it, where it can be had (KVPAGER_REQUIRE_NUMPY=1: it must be). KVPAGER_RESULTS=FILE gets
+# the counts, {"passed", "failed", "skipped"}.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repository=$(cd "$here/../../.." && pwd)
@@ -51,16 +52,28 @@ for command in importlib.metadata.distribution("kvpager").entry_points:
         sys.exit(f"wheel: {command.name} --help ends with {answer.returncode}: {answer.stdout}{answer.stderr}")
 CODE
 
-echo "== The wheel's tests, without numpy"
-(cd "$work/tests" && bare python -X dev -W error::ResourceWarning -m unittest discover --buffer)
+# The tests; quiet where they pass. $1: a name for them.
+tests() {
+  echo "== The wheel's tests, $1"
+  (cd "$work/tests" && bare PYTHONDEVMODE=1 PYTHONWARNINGS=error::ResourceWarning \
+    python suite.py --results "$work/$1.json") >"$work/tests.log" 2>&1 || { cat "$work/tests.log" >&2; return 1; }
+  tail -n 1 "$work/tests.log"
+}
 
+tests "without numpy"
 if env HOME="$HOME" "$work/environment/bin/python" -m pip install --disable-pip-version-check --quiet \
   --only-binary :all: numpy >"$work/numpy.log" 2>&1; then
-  echo "== The wheel's tests, with numpy"
-  (cd "$work/tests" && bare python -X dev -W error::ResourceWarning -m unittest discover --buffer)
+  tests "with numpy"
 elif [ -n "${KVPAGER_REQUIRE_NUMPY:-}" ]; then
   tail -n 5 "$work/numpy.log" >&2
   exit 1
 else
   echo "== numpy cannot be had here: its tests are left out"
 fi
+[ -z "${KVPAGER_RESULTS:-}" ] || python3 - "$work" "$KVPAGER_RESULTS" <<'CODE'
+import collections, json, pathlib, sys
+total = collections.Counter()
+for results in pathlib.Path(sys.argv[1]).glob("with*.json"):
+    total.update(json.loads(results.read_text()))
+pathlib.Path(sys.argv[2]).write_text(json.dumps(total))
+CODE
