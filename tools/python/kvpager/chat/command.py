@@ -98,10 +98,20 @@ def main(arguments: list[str] | None = None) -> int:
     except (ChatError, kvpager.Error, kvpager.LibraryUnavailable) as error:
         screen.remark(str(error))
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what Python would flush at its end
+        _let_go_of_output()
     except OSError as error:
         screen.remark(f"{error.filename or 'the terminal'}: {error.strerror or error}")
+        _let_go_of_output()
     return 1
+
+
+def _let_go_of_output() -> None:
+    """Nobody reads it any more: what Python flushes at its end goes nowhere."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class _Remarks(logging.Handler):

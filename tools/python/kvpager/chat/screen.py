@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import TextIO
 
 _DIM, _BOLD, _END = "\x1b[2m", "\x1b[1m", "\x1b[0m"
@@ -44,9 +45,10 @@ class Screen:
 
     def remark(self, text: str) -> None:
         """A line about the chat, which is not part of it."""
-        self.end_line()
-        self.remarks.write(self._styled(f"kvpager: {text}", _DIM, self.remarks) + "\n")
-        self.remarks.flush()
+        with suppress(OSError):  # a terminal that was closed, or a pipe that nobody reads: there is nobody to tell
+            self.end_line()
+            self.remarks.write(self._styled(f"kvpager: {text}", _DIM, self.remarks) + "\n")
+            self.remarks.flush()
 
     def _styled(self, text: str, style: str, stream: TextIO) -> str:
         text = text.translate(_CONTROL)
