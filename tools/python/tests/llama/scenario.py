@@ -50,10 +50,14 @@ def gemma3() -> str:
     return str(assemble())
 
 
-def open_llama(path: str, **parameters: Any) -> Any:
-    """A `Llama` that computes alike in every process."""
+def need_llama_cpp() -> None:
     if importlib.util.find_spec("llama_cpp") is None:
         raise unittest.SkipTest("the package llama-cpp-python is not installed")
+
+
+def open_llama(path: str, **parameters: Any) -> Any:
+    """A `Llama` that computes alike in every process."""
+    need_llama_cpp()
     import llama_cpp
 
     settings: dict[str, Any] = {

@@ -6,7 +6,7 @@ import unittest
 from pathlib import Path
 from typing import Any
 
-from scenario import Computed, ModelTest, in_new_process, long_tokens, open_llama, smollm2
+from scenario import Computed, ModelTest, in_new_process, long_tokens, need_llama_cpp, open_llama, smollm2
 
 import kvpager
 from kvpager.llama import KVPagerCache
@@ -39,6 +39,8 @@ class Cache(ModelTest):
 
     @classmethod
     def setUpClass(cls) -> None:
+        smollm2()
+        need_llama_cpp()
         super().setUpClass()
         cls.llm = open_llama(smollm2(), n_ctx=1024)
         cls.run_ = Computed(cls.llm)

@@ -178,10 +178,10 @@ class Identity(ModelTest):
 
     def test_a_shifted_context_is_not_saved(self) -> None:
         """llama.cpp would load it silently at the wrong positions."""
-        import llama_cpp.llama_cpp as api
-
         store = self.use(kvpager.Store(self.folder / "shifted", memory="32MiB"))
         llm = open_llama(smollm2(), n_ctx=256)
+        import llama_cpp.llama_cpp as api
+
         prompt = long_tokens(llm, 64)
         llm.eval(prompt)
         pager = SessionPager(store, llm)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from scenario import Computed, ModelTest, in_new_process, long_tokens, open_llama, running, smollm2
+from scenario import Computed, ModelTest, in_new_process, long_tokens, need_llama_cpp, open_llama, running, smollm2
 
 import kvpager
 from kvpager.llama import SessionPager
@@ -97,6 +97,8 @@ class AConversation(ModelTest):
 
     @classmethod
     def setUpClass(cls) -> None:
+        smollm2()
+        need_llama_cpp()
         super().setUpClass()
         with running(compute, folder=cls.folder) as process:
             cls.told = process.hear()

@@ -6,7 +6,7 @@ import unittest
 from pathlib import Path
 from typing import Any
 
-from scenario import Computed, ModelTest, gemma3, in_new_process, long_tokens, open_llama, running
+from scenario import Computed, ModelTest, gemma3, in_new_process, long_tokens, need_llama_cpp, open_llama, running
 
 import kvpager
 from kvpager.llama import KVPagerCache, SessionPager
@@ -50,6 +50,8 @@ class SlidingWindow(ModelTest):
 
     @classmethod
     def setUpClass(cls) -> None:
+        gemma3()
+        need_llama_cpp()
         super().setUpClass()
         with running(compute, folder=cls.folder / "store") as process:
             cls.told = process.hear()
