@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unittest
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from scenario import Computed, ModelTest, in_new_process, long_tokens, need_llama_cpp, open_llama, smollm2
@@ -141,6 +142,35 @@ class Cache(ModelTest):
         before = self.run_.count
         self.assertEqual(complete(self.llm, self.prompt), text)
         self.assertLessEqual(self.run_.count - before, 8)
+
+    def test_a_context_that_holds_more_is_cut_to_what_a_look_up_returns(self) -> None:
+        cache = self.cache("more")
+        self.computed(self.prompt)
+        shorter = self.prompt[:200]
+        state = cache[shorter]
+        self.assertEqual(state.n_tokens, 199)
+        self.llm.load_state(state)
+        self.llm.set_cache(None)
+        answer, computed = self.computed(shorter)
+        self.assertLessEqual(computed, 8)
+        self.llm.reset()
+        self.assertEqual(self.computed(shorter)[0], answer)
+
+    def test_where_images_may_be_nothing_is_cached(self) -> None:
+        """In the place of an image `input_ids` has whatever an earlier prompt had there."""
+        cache = self.cache("images")
+        self.addCleanup(setattr, self.llm, "chat_handler", self.llm.chat_handler)
+        self.llm.chat_handler = SimpleNamespace(clip_model_path="projector.gguf")
+        self.computed(self.prompt)
+        cache.flush()
+        self.assertEqual(cache.store.statistics()["blocks"]["unique"], 0)
+        with self.assertRaises(KeyError):
+            cache[self.prompt]
+        with self.assertRaisesRegex(kvpager.InvalidArgument, "name the tokens"):
+            cache.pager.save("chat")
+        held = self.llm.input_ids[: self.llm.n_tokens].tolist()
+        cache.pager.save("chat", held)
+        self.assertEqual(cache.pager.resume("chat"), held)
 
     def test_a_llama_that_keeps_all_logits_computes_its_prompts(self) -> None:
         """The logits of cached tokens are nowhere, and others must not be taken for them."""
