@@ -48,7 +48,7 @@ class Application:
         """Serves until SIGTERM or SIGINT. Returns the exit status. Raises `StartFailed`."""
         options = self.options
         try:
-            kvpager.library_path()
+            kvpager.library_version()  # loads it
             self._scratch = Scratch(options.slot_save_path)
         except (kvpager.Error, OSError) as error:
             raise StartFailed(str(error)) from error
@@ -148,6 +148,9 @@ class Application:
                 raise StartFailed(f"{self._child.engine.name} cannot be started: {error}") from error
             ending = asyncio.create_task(self._child.wait())
             meeting = asyncio.create_task(self._meet_when_ready())
+            await asyncio.wait((ending, meeting), return_when=asyncio.FIRST_COMPLETED)
+            if meeting.done():
+                meeting.result()
             await ending
             meeting.cancel()
             self._ready = False
@@ -179,8 +182,11 @@ class Application:
                 await self._upstream.call("GET", "/health", limit=5.0)
                 break
             await asyncio.sleep(0.05 if self._child is not None else 0.5)
-        await self.identify()
-        await self._keeper.meet()
+        try:
+            await self.identify()
+            await self._keeper.meet()
+        except Exception:
+            log.exception("the slots are not kept, and every request is computed")
         self._ready = self._met = True
 
     async def identify(self) -> None:
@@ -210,7 +216,7 @@ class Application:
         """What /kvpager answers."""
         report = {
             "version": kvpager.__version__, "ready": self._ready, "keepsSlots": self._keeper.enabled,
-            **self.counters.as_json(), "slots": self._keeper.slots_as_json(),
+            **self.counters.as_json(), "saving": self._keeper.saving, "slots": self._keeper.slots_as_json(),
         }  # fmt: skip
         try:
             report["store"] = {"path": self._shelf.path, **await self._keeper.store_statistics()}

@@ -243,6 +243,9 @@ class Keeper:
             await self._prepare(slot, tokens)
         except (ShelfError, Refused, Unreachable, OSError) as error:
             self._fail_with(error, "computed instead of restored")
+        except Exception as error:
+            log.exception("computed instead of restored")
+            self.counters.failures[type(error).__name__] += 1
 
     async def _prepare(self, slot: Slot, tokens: Optional[list[int]]) -> None:
         if not self.enabled:
@@ -324,6 +327,9 @@ class Keeper:
             await self._save(slot)
         except (ShelfError, Refused, Unreachable, OSError) as error:
             self._fail_with(error, "a slot was not saved")
+        except Exception as error:
+            log.exception("a slot was not saved")
+            self.counters.failures[type(error).__name__] += 1
         finally:
             slot.used = used
             self._give_back(slot)
@@ -418,6 +424,11 @@ class Keeper:
             }
             for slot in self.table.slots
         ]  # fmt: skip
+
+    @property
+    def saving(self) -> int:
+        """Slot files that are on their way into the store."""
+        return sum(task.get_name() == "take in" for task in self._tasks)
 
     async def store_statistics(self) -> dict[str, Any]:
         """The store's statistics. Raises `ShelfError`."""
