@@ -12,9 +12,9 @@ shared by blocks: each conversation is one *session* named `llama-server/...`, r
 by themselves, so this program deletes its own oldest ones where the quota is full, and no others.
 
 Which states are stored. Only those whose tokens begin as the prompt that was computed: a server that shifts its context
-holds rows which its tokens did not compute. Requests that ask for such rows (`n_cache_reuse`, `lora`) are passed on, and
-their slots are not stored. A sliding-window state is stored only with the context checkpoints that newer llama-servers
-append to a slot's file: without them the server computes the prompt again whatever is restored.
+holds rows which its tokens did not compute. Requests that ask for such rows (`n_cache_reuse`, `lora`) are passed on,
+and their slots are not stored. A sliding-window state is stored only with the context checkpoints that newer
+llama-servers append to a slot's file: without them the server computes the prompt again whatever is restored.
 
 The store is never in the way: where it fails, is slow, full or damaged, the request is computed, and the log says so.
 

@@ -1,9 +1,9 @@
 """The context checkpoints that newer llama-servers append to a slot's file.
 
 A sliding-window state alone is not enough for the server to go on: it wants one row more than the state holds, and
-computes the whole prompt again where it has no checkpoint. The appendix begins with the text "SCKP", u32 version (1) and
-u32 count; then each checkpoint: i64 tokens, i32 first and last position, and three blobs, each u64 size and bytes (the
-model's state, a draft model's, a speculation's). Integers are little-endian, and it ends with the file.
+computes the whole prompt again where it has no checkpoint. The appendix begins with the text "SCKP", u32 version (1)
+and u32 count; then each checkpoint: i64 tokens, i32 first and last position, and three blobs, each u64 size and bytes
+(the model's state, a draft model's, a speculation's). Integers are little-endian, and it ends with the file.
 """
 
 from __future__ import annotations

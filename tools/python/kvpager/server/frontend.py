@@ -53,8 +53,8 @@ class Frontend:
     """Serves clients.
 
     owns_slots: the slot files' folder is this program's own, so that clients may not use the slot API. report: gives
-    what /kvpager answers. available: says with which status and why llama-server cannot be asked now, None where it can.
-    adapters_changed: is called when a client has set them.
+    what /kvpager answers. available: says with which status and why llama-server cannot be asked now, None where it
+    can. adapters_changed: is called when a client has set them.
     """
 
     def __init__(

@@ -48,7 +48,7 @@ def _run_binary(arguments: list[str], parent: int) -> int:
 
 
 def _run_wheel(arguments: list[str]) -> int:
-    import xllamacpp
+    import xllamacpp  # type: ignore[import-not-found]
 
     parameters = xllamacpp.CommonParams()
     if key := os.environ.get("LLAMA_API_KEY"):
@@ -127,14 +127,16 @@ _FLAGS: dict[str, tuple[str, Any]] = {
 
 _VALUES: dict[str, tuple[str, Callable[[Any, str], Any]]] = {
     "--model": ("model.path", _plain), "--alias": ("model_alias", lambda _, text: {text}),
-    "-a": ("model_alias", lambda _, text: {text}), "--ctx-size": ("n_ctx", _whole), "--parallel": ("n_parallel", _whole),
+    "-a": ("model_alias", lambda _, text: {text}), "--ctx-size": ("n_ctx", _whole),
+    "--parallel": ("n_parallel", _whole),
     "--host": ("hostnames", lambda _, text: [text]), "--port": ("port", _whole),
     "--slot-save-path": ("slot_save_path", _plain), "--cache-ram": ("cache_ram_mib", _whole),
     "--threads": ("cpuparams.n_threads", _whole), "-t": ("cpuparams.n_threads", _whole),
     "--threads-batch": ("cpuparams_batch.n_threads", _whole), "-tb": ("cpuparams_batch.n_threads", _whole),
     "--threads-http": ("n_threads_http", _whole), "--batch-size": ("n_batch", _whole), "-b": ("n_batch", _whole),
     "--ubatch-size": ("n_ubatch", _whole), "-ub": ("n_ubatch", _whole), "--predict": ("n_predict", _whole),
-    "-n": ("n_predict", _whole), "--flash-attn": ("flash_attn_type", _attention), "-fa": ("flash_attn_type", _attention),
+    "-n": ("n_predict", _whole), "--flash-attn": ("flash_attn_type", _attention),
+    "-fa": ("flash_attn_type", _attention),
     "--cache-type-k": ("cache_type_k", _type), "-ctk": ("cache_type_k", _type),
     "--cache-type-v": ("cache_type_v", _type), "-ctv": ("cache_type_v", _type),
     "--gpu-layers": ("n_gpu_layers", _whole), "-ngl": ("n_gpu_layers", _whole),

@@ -95,8 +95,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--slot-save-path", metavar="DIR", help="with --attach: the folder that the server was started with")
     add("--salt", default="", help="keeps caches apart that nothing else tells apart, such as a running server's "
         "settings")  # fmt: skip
-    add("--save-delay", type=_seconds, default=0.3, metavar="SECONDS", help="how long a slot is idle before its state is "
-        "stored (default: 0.3)")  # fmt: skip
+    add("--save-delay", type=_seconds, default=0.3, metavar="SECONDS", help="how long a slot is idle before its state "
+        "is stored (default: 0.3)")  # fmt: skip
     add("--max-body", type=_positive, default=64, metavar="MIB", help="largest request (default: 64 MiB)")
     add("--log-level", choices=("debug", "info", "warning", "error"), default="info")
     return parser

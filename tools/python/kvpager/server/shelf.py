@@ -1,7 +1,7 @@
 """The store's side: slot files that llama-server wrote go in, slot files that it can read come out.
 
-All calls block and may come from any thread. Every failure comes out as `ShelfError`; after one that says that the store
-itself is unusable, the store is closed, and opened again when some time has passed.
+All calls block and may come from any thread. Every failure comes out as `ShelfError`; after one that says that the
+store itself is unusable, the store is closed, and opened again when some time has passed.
 """
 
 # Invariants:
@@ -243,11 +243,12 @@ class Shelf:
         self._making_room(store, keep_state, keeping=name)
         self._delete_companions(store, name, but=companion)
 
-    def _making_room(self, store: kvpager.Store, action: Any, keeping: str = "") -> None:
+    def _making_room(self, store: kvpager.Store, action: Callable[[], None], keeping: str = "") -> None:
         """Runs an action; where the quota is full, the oldest sessions of this program leave first, one by one."""
         while True:
             try:
-                return action()
+                action()
+                return
             except kvpager.QuotaFull:
                 own = [one for one in store.sessions() if _is_conversation(one.name) and one.name != keeping]
                 if not own:

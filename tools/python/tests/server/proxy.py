@@ -155,10 +155,12 @@ class Proxy(Server):
     """kvpager-llama-server with the server of the xllamacpp wheel; ready when it is made."""
 
     def __init__(
-        self, store: Path, *options: str, model: Optional[str] = None, arguments: tuple[str, ...] = (), wait: bool = True
-    ) -> None:
+        self, store: Path, *options: str, model: Optional[str] = None, arguments: tuple[str, ...] = (),
+        wait: bool = True,
+    ) -> None:  # fmt: skip
         need_engine()
-        environment = {**os.environ, "PYTHONPATH": str(PACKAGE)}
+        paths = [str(PACKAGE), *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
         environment.pop("LLAMA_API_KEY", None)
         command = [sys.executable, "-m", "kvpager.server", "--store", str(store), "--port", "0"]
         if "--attach" not in options:
@@ -245,7 +247,8 @@ class ServerCase(unittest.TestCase):
 
 def conversation(name: str, sentences: int = 6) -> list[dict[str, str]]:
     """The beginning of a chat, of about 22 tokens a sentence, unlike that of any other name from its first words on."""
-    text = f"{name}. " + f"The {name} ship left the harbour at noon and came back with salt, wool and letters. " * sentences
+    sentence = f"The {name} ship left the harbour at noon and came back with salt, wool and letters. "
+    text = f"{name}. " + sentence * sentences
     return [{"role": "user", "content": text + f" What did the {name} ship bring?"}]
 
 

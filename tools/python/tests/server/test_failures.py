@@ -80,7 +80,8 @@ class StoreFailures(ServerCase):
         proxy.saved()
         for file in self.store.iterdir():
             file.unlink()
-        self.assertEqual([one.status for one in in_threads([lambda: proxy.chat(next_turn(chat, first))] * 3)], [200] * 3)
+        answers = in_threads([lambda: proxy.chat(next_turn(chat, first))] * 3)
+        self.assertEqual([one.status for one in answers], [200] * 3)
 
     def test_wrong_usage_is_told_and_ends_with_2_or_1(self) -> None:
         for options, arguments, status, word in (

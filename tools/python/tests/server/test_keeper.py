@@ -1,4 +1,4 @@
-"""What is done around a request, in which order, and what becomes of failures: with a server and a store of no model."""
+"""What is done around a request, in which order, and what becomes of failures; server and store are stand-ins."""
 
 from __future__ import annotations
 
