@@ -70,8 +70,6 @@ package final class CountingColdTier: ColdTier {
     return try inner.loadRows(of: blocks, layout: layout, into: destinations)
   }
 
-  package func willNeed(_ keys: [BlockKey]) { inner.willNeed(keys) }
-
   package func encode(
     _ descriptor: BlockDescriptor, layout: BlockLayout, frame: UnsafeRawBufferPointer
   ) throws(StoreError) -> EncodedFrame {

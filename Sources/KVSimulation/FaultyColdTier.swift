@@ -94,8 +94,6 @@ package final class FaultyColdTier: ColdTier {
     return try inner.loadPlane(key, layout: layout, plane: plane, rows: rows, into: destination)
   }
 
-  package func willNeed(_ keys: [BlockKey]) { inner.willNeed(keys) }
-
   package func encode(
     _ descriptor: BlockDescriptor, layout: BlockLayout, frame: UnsafeRawBufferPointer
   ) throws(StoreError) -> EncodedFrame {

@@ -125,8 +125,6 @@ package final class MemoryColdTier: ColdTier {
     return .loaded(tokenCount: rows.count)
   }
 
-  package func willNeed(_ keys: [BlockKey]) {}
-
   // MARK: Writing
 
   package func encode(

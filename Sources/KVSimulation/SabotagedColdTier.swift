@@ -78,8 +78,6 @@ package final class SabotagedColdTier: ColdTier {
     return strikes(.swapsBlocks) ? previous ?? key : key
   }
 
-  package func willNeed(_ keys: [BlockKey]) { base.willNeed(keys) }
-
   package func encode(
     _ descriptor: BlockDescriptor, layout: BlockLayout, frame: UnsafeRawBufferPointer
   ) throws(StoreError) -> EncodedFrame {

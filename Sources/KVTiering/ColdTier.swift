@@ -25,8 +25,6 @@ package protocol ColdTier: Sendable {
   func loadRows(
     of blocks: ArraySlice<BlockRows>, layout: BlockLayout, into destinations: [PlaneDestination]
   ) throws(StoreError) -> [LoadOutcome]
-  /// A hint: these blocks are loaded next.
-  func willNeed(_ keys: [BlockKey])
 
   /// The codec's work, on any thread. `frame` is the block's frame in RAM.
   func encode(

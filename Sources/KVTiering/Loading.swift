@@ -12,7 +12,6 @@ struct LoadTask: Sendable {
 extension PagerCore {
   /// Loads blocks into their frames, on this thread and the pool's. Errors are kept with the frames.
   func load(_ tasks: [LoadTask], layout: BlockLayout) {
-    if tasks.count > 1 { cold.willNeed(tasks.map(\.key)) }
     loadPool.run(tasks.count) { self.loadOne(tasks[$0], layout: layout) }
   }
 

@@ -17,8 +17,6 @@ extension Pager {
     let stepCount = min(blocks.count, max(Self.gatherStepCount, byteCount / Self.gatherStepByteCount))
     let perStep = (blocks.count + stepCount - 1) / stepCount
     let firsts = Array(stride(from: 0, to: blocks.count, by: perStep))
-    // One plane is read after another, so that asking pays once at most; all planes are read once.
-    if destinations.count > 1 { core.cold.willNeed(blocks.map(\.key)) }
     let misses = SharedResults<Result<Int?, StoreError>>(count: firsts.count)
     core.loadPool.run(firsts.count) { step in
       let range = firsts[step]..<min(firsts[step] + perStep, blocks.count)

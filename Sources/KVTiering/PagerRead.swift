@@ -152,7 +152,6 @@ extension Pager {
     guard core.loadPool.hasThreads else { return }
     let tasks = core.state.withLock { $0.planPrefetch(keys, layout) }
     guard !tasks.isEmpty else { return }
-    core.cold.willNeed(tasks.map(\.key))
     core.loadPool.submit(tasks.count) { [core] index in core.loadOne(tasks[index], layout: layout) }
   }
 }

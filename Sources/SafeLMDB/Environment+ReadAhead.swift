@@ -1,3 +1,5 @@
+import CSystemLMDB
+
 #if canImport(Darwin)
   import Darwin
 #elseif canImport(Glibc)
@@ -5,36 +7,48 @@
 #endif
 
 /// Reading ahead: LMDB's own is off, because it reads what is not asked for; so what is asked for is named.
-extension Environment {
-  /// Asks the operating system to read `bytes`, which lie in the map, ahead of their use. A hint: errors mean nothing.
-  package static func willNeed(_ bytes: UnsafeRawBufferPointer) {
-    guard let (start, count) = pageRange(of: bytes) else { return }
-    madvise(UnsafeMutableRawPointer(mutating: start), count, MADV_WILLNEED)
+extension ReadTransaction {
+  private static var readByteCount: Int { 64 << 10 }
+
+  /// Before `runs`, which lie in the map, are read through: brings those into memory that are not wholly there.
+  ///
+  /// They are read through the file, and the copies forgotten: the system then reads ahead in large pieces, which it
+  /// maps in large pieces too. Cold, 41 MB took 17 ms so, 45 ms after `MADV_WILLNEED`, and 700 ms page by page.
+  package borrowing func readAhead(_ runs: [UnsafeRawBufferPointer]) {
+    let missing = runs.filter { !Self.isResident($0) }
+    guard !missing.isEmpty else { return }
+    var descriptor: Int32 = -1
+    guard let geometry = MapGeometry(handle.pointer),
+      mdb_env_get_fd(mdb_txn_env(handle.pointer), &descriptor) == MDB_SUCCESS
+    else { return }
+    withUnsafeTemporaryAllocation(byteCount: Self.readByteCount, alignment: 64) { buffer in
+      for run in missing {
+        guard let start = run.baseAddress, let offset = geometry.offset(of: start) else { continue }
+        for done in stride(from: 0, to: run.count, by: buffer.count) {
+          let count = min(buffer.count, run.count - done)
+          // A hint: what cannot be read is found by whoever reads the map.
+          guard pread(descriptor, buffer.baseAddress, count, off_t(offset + done)) == count else { return }
+        }
+      }
+    }
   }
 
-  private static func pageRange(of bytes: UnsafeRawBufferPointer) -> (UnsafeRawPointer, Int)? {
-    guard let base = bytes.baseAddress, bytes.count > 0 else { return nil }
-    let mask = UInt(getpagesize()) - 1
-    let lead = Int(UInt(bitPattern: base) & mask)
-    return (base - lead, bytes.count + lead)
-  }
-
-  /// Before `runs` are read through: where the first is not in memory, all are asked for at one time, since without
-  /// LMDB's readahead each page would be a read of its own.
-  package static func readAhead(_ runs: [UnsafeRawBufferPointer]) {
-    guard let first = runs.first, !isResident(first) else { return }
-    for run in runs { willNeed(run) }
-  }
-
-  /// Whether the first page of `bytes` is in memory.
-  private static func isResident(_ bytes: UnsafeRawBufferPointer) -> Bool {
-    guard let (start, _) = pageRange(of: bytes) else { return true }
-    #if canImport(Darwin)
-      var state: CChar = 0
-    #else
-      var state: UInt8 = 0
-    #endif
-    guard mincore(UnsafeMutableRawPointer(mutating: start), 1, &state) == 0 else { return true }
-    return state & 1 == 1
+  /// Whether all pages of `run` are in memory. Its beginning alone does not tell: the system may be reading ahead.
+  private static func isResident(_ run: UnsafeRawBufferPointer) -> Bool {
+    guard let base = run.baseAddress, run.count > 0 else { return true }
+    let pageByteCount = Int(getpagesize())
+    let lead = Int(UInt(bitPattern: base) & UInt(pageByteCount - 1))
+    let pageCount = (lead + run.count + pageByteCount - 1) / pageByteCount
+    let first = UnsafeMutableRawPointer(mutating: base - lead)
+    return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: pageCount) { states in
+      #if canImport(Darwin)
+        let code = states.withMemoryRebound(to: CChar.self) {
+          mincore(first, pageCount * pageByteCount, $0.baseAddress)
+        }
+      #else
+        let code = mincore(first, pageCount * pageByteCount, states.baseAddress)
+      #endif
+      return code != 0 || states.allSatisfy { $0 & 1 == 1 }
+    }
   }
 }

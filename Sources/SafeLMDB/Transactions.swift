@@ -28,8 +28,8 @@ package struct WriteTransaction: ~Copyable, TableReading {
   /// The number of the page that begins where `pointer`, into a value that is as it was when the transaction began,
   /// says; nil for memory outside the map, where pages lie that this transaction wrote.
   package func pageNumber(at pointer: UnsafeRawPointer) -> UInt64? {
-    guard let geometry, pointer >= geometry.start, pointer < geometry.start + geometry.byteCount else { return nil }
-    return UInt64(pointer - geometry.start) / UInt64(geometry.pageByteCount)
+    guard let geometry, let offset = geometry.offset(of: pointer) else { return nil }
+    return UInt64(offset) / UInt64(geometry.pageByteCount)
   }
 
   /// Stores `value` under `key`, in place of what is there.
@@ -81,12 +81,12 @@ package struct WriteTransaction: ~Copyable, TableReading {
 }
 
 /// Where the map lies. LMDB does not say, but a leaf that this transaction has not written says its own page number.
-private struct MapGeometry {
+struct MapGeometry {
   let start: UnsafeRawPointer
   let byteCount: Int
   let pageByteCount: Int
 
-  /// - Parameter pointer: a write transaction that has not written yet. Nil where the file has no tables.
+  /// - Parameter pointer: a transaction that has not written yet. Nil where the file has no tables.
   init?(_ pointer: OpaquePointer) {
     var statistics = MDB_stat()
     var info = MDB_envinfo()
@@ -108,6 +108,11 @@ private struct MapGeometry {
       let start = UnsafeRawPointer(bitPattern: UInt(bitPattern: page) - distance)
     else { return nil }
     self.start = start
+  }
+
+  /// Where in the file `pointer` is; nil for memory outside the map.
+  func offset(of pointer: UnsafeRawPointer) -> Int? {
+    pointer >= start && pointer < start + byteCount ? pointer - start : nil
   }
 }
 

@@ -41,7 +41,6 @@ struct StorageTests {
     #expect(try store.load(block).0 == .absent)
     #expect(try !store.tier.contains(block.key))
     #expect(try store.tier.record(of: block.key) == nil)
-    store.tier.willNeed([block.key])
   }
 
   @Test func `the stored prefix is found for every length and every number known`() throws {

@@ -51,6 +51,42 @@ import Testing
     #expect(try rig.space(store).longestPrefix(of: tokens(0..<64)).tokenCount < 64)
   }
 
+  @Test func `a conversation that is inserted as it grows leaves no trail of short blocks`() throws {
+    let rig = try Rig()
+    let store = try rig.open(blocks: 4)
+    for end in [3, 5, 11, 14, 21, 29] {
+      try insert(tokens(0..<end), rig, store)
+      try store.writeBack()
+      #expect(try store.statistics().disk.uniqueBlockCount == (end + 7) / 8)
+    }
+    // In one batch too, and where the prompt goes on in another way nothing is lost.
+    try insert(tokens(0..<31), rig, store)
+    try insert(tokens(0..<26) + tokens(90..<93), rig, store)
+    try insert(tokens(0..<32), rig, store)
+    try store.writeBack()
+    #expect(try store.statistics().disk.uniqueBlockCount == 5)
+    let other = try rig.space(store).longestPrefix(of: tokens(0..<26) + tokens(90..<99))
+    #expect(other.tokenCount == 29)
+    #expect(try isWhole(other, rig))
+  }
+
+  @Test func `a short block that a session has, or a prefix holds, stays when a longer one comes`() throws {
+    let rig = try Rig()
+    let store = try rig.open(blocks: 8)
+    let session = try rig.space(store).createSession(named: "chat")
+    try rig.append(tokens(0..<11), to: session)
+    try session.commit()
+    try insert(tokens(50..<61), rig, store)
+    try store.writeBack()
+    let held = try rig.space(store).longestPrefix(of: tokens(50..<61))
+    try insert(tokens(0..<16), rig, store)
+    try insert(tokens(50..<66), rig, store)
+    try store.writeBack()
+    #expect(try store.statistics().disk.uniqueBlockCount == 6)
+    #expect(try isWhole(held, rig))
+    #expect(try rig.isWhole(rig.space(store).session(named: "chat")))
+  }
+
   @Test func `all planes are read at one time, from RAM and from disk`() throws {
     let rig = try Rig()
     let store = try rig.open(blocks: 3)

@@ -37,8 +37,6 @@ final class OverheardColdTier: ColdTier {
     try inner.loadPlane(key, layout: layout, plane: plane, rows: rows, into: destination)
   }
 
-  func willNeed(_ keys: [BlockKey]) { inner.willNeed(keys) }
-
   func encode(
     _ descriptor: BlockDescriptor, layout: BlockLayout, frame: UnsafeRawBufferPointer
   ) throws(StoreError) -> EncodedFrame { try inner.encode(descriptor, layout: layout, frame: frame) }

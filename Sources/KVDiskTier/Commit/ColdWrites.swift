@@ -61,6 +61,9 @@ extension DiskTier {
         for operation in operations {
           commit.operations.append(try run.perform(operation, &transaction, isProtected: isProtected))
         }
+        for (write, outcome) in zip(batch.writes, commit.writes) where outcome == .stored {
+          try run.deleteOutgrownTails(by: write.frame.descriptor, &transaction, isProtected)
+        }
         putPageCount = run.putPageCount
         commit.deletedBlockCount = try keepQuota(batch, putPageCount: putPageCount, &transaction, isProtected)
         try run.finish(&transaction)

@@ -1,7 +1,7 @@
 import KVBlocks
 import SafeLMDB
 
-/// What becomes of a tail when its session went on.
+/// What becomes of a tail when a longer block has its tokens.
 extension CommitRun {
   /// Deletes a session's former tail where the block in its place begins with the same tokens: then the tail has
   /// nothing that the longer block has not, and a session that grows token by token leaves no trail of tails behind. It
@@ -14,6 +14,22 @@ extension CommitRun {
     guard !isProtected(key), let head = try replaced(key, by: block, transaction) else { return }
     try tables.deleteBlock(key, head, &transaction)
   }
+
+  /// Deletes cached tails that a new block begins with, wherever they came from: a conversation that is stored again
+  /// and again as it grows would leave one each time.
+  func deleteOutgrownTails(
+    by block: BlockDescriptor, _ transaction: inout WriteTransaction, _ isProtected: (BlockKey) -> Bool
+  ) throws(StoreError) {
+    let parent = BlockKey(space: block.key.space, hash: block.parent)
+    // A prompt goes on in few ways; where it does in many, as behind the root, looking would cost more than it saves.
+    let siblings = try tables.childHashes(of: parent, limit: Self.siblingLimit, transaction)
+    guard siblings.count > 1, siblings.count < Self.siblingLimit else { return }
+    for sibling in siblings where sibling != block.key.hash {
+      try deleteReplacedTail(sibling, by: block.key.hash, block.key.space, &transaction, isProtected)
+    }
+  }
+
+  private static var siblingLimit: Int { 16 }
 
   private func replaced(
     _ key: BlockKey, by block: BlockHash, _ transaction: borrowing WriteTransaction

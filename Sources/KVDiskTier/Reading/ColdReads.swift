@@ -86,21 +86,6 @@ extension DiskTier {
     }
   }
 
-  /// Asks the operating system to read these blocks' extents where they are not in memory: they are loaded next.
-  package func willNeed(_ keys: [BlockKey]) {
-    do throws(StoreError) {
-      try environment.read { (transaction) throws(StoreError) in
-        for key in keys {
-          guard let head = try tables.blockHead(key, transaction) else { continue }
-          guard recentFrames.note(head.frame) else { continue }
-          Environment.readAhead(try tables.pieces(of: head.frame, transaction))
-        }
-      }
-    } catch {
-      // A hint that cannot be given is none: the load that follows reports what is wrong.
-    }
-  }
-
   private func withPieces(
     of key: BlockKey, decode: (FramePieces, inout BlockDecoder) throws(FrameError) -> Int
   ) throws(StoreError) -> LoadOutcome {
@@ -119,7 +104,7 @@ extension DiskTier {
     do throws(StoreError) {
       guard let head = try tables.blockHead(key, transaction) else { return .absent }
       pieces = try tables.pieces(of: head.frame, transaction)
-      if recentFrames.note(head.frame) { Environment.readAhead(pieces) }
+      if recentFrames.note(head.frame) { transaction.readAhead(pieces) }
     } catch  where error.code == .damaged {
       return .damaged(error.message)
     }

@@ -38,7 +38,7 @@ extension DiskTier {
         guard let checkpoint = summary.checkpoint else { return nil }
         let body = try tables.sessionBody(summary, inline: inline, transaction)
         let pieces = try tables.pieces(of: checkpoint.frame, transaction)
-        Environment.readAhead(pieces)
+        transaction.readAhead(pieces)
         let identifier = BlockKey(space: space, hash: body.checkpointIdentifier)
         do throws(FrameError) {
           return try decoder.decodeBlob(

@@ -59,14 +59,14 @@ extension Tables {
   }
 
   func childHashes(
-    of parent: BlockKey, _ transaction: borrowing some TableReading & ~Copyable
+    of parent: BlockKey, limit: Int = .max, _ transaction: borrowing some TableReading & ~Copyable
   ) throws(StoreError) -> [BlockHash] {
     var hashes: [BlockHash] = []
     let start = Keys.child(of: parent, hash: SessionBody.noIdentifier)
     try transaction.forEach(in: children, from: start.span.bytes) { (key, _) throws(StoreError) in
       guard let child = Keys.child(of: key), child.parent == parent else { return false }
       hashes.append(child.hash)
-      return true
+      return hashes.count < limit
     }
     return hashes
   }

@@ -46,12 +46,12 @@ extension DiskTier {
         do throws(StoreError) {
           guard let stored = try tables.blockRecord(key, transaction) else { return nil }
           record = stored
-          try tables.verifyHeaders(of: record.frame, transaction)
           pieces = try tables.pieces(of: record.frame, transaction)
+          transaction.readAhead(pieces)
+          try tables.verifyHeaders(of: record.frame, transaction)
         } catch  where error.code == .damaged {
           return Finding(.frame, block: key, error.message)
         }
-        Environment.readAhead(pieces)
         do throws(FrameError) {
           let header = try FrameHeader.parse(FramePieces(pieces))
           if let difference = Self.difference(record, header) { return Finding(.identity, block: key, difference) }
