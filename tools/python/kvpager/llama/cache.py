@@ -193,6 +193,8 @@ class KVPagerCache(_Base):  # type: ignore[misc]  # llama-cpp-python may be abse
         self.pager.close()
         if self._owns_store:
             self.store.close()
+        elif not self.store.closed:  # a store that was closed has written everything
+            self.flush()
 
     def __enter__(self) -> KVPagerCache:
         return self

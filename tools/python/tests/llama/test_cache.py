@@ -113,8 +113,8 @@ class Cache(ModelTest):
         self.assertTrue(all(count <= 8 for count in told["computed"]), told["computed"])
 
     def test_capacity_is_kept_by_deleting_what_was_used_least_recently(self) -> None:
-        capacity = 24 << 20
-        cache = self.cache("capacity", capacity_bytes=capacity)
+        capacity = 24 << 20  # four prompts do not fit
+        cache = self.cache("capacity", capacity_bytes=capacity, memory="10MiB")  # memory holds one of them
         for index in range(5):
             self.llm.reset()
             self.computed(long_tokens(self.llm, 600)[index * 60 : index * 60 + 280])
@@ -124,6 +124,9 @@ class Cache(ModelTest):
         self.llm.reset()
         _, computed = self.computed(long_tokens(self.llm, 600)[240:520])
         self.assertLessEqual(computed, 8, "the latest is there")
+        self.llm.reset()
+        _, computed = self.computed(long_tokens(self.llm, 600)[:280])
+        self.assertGreater(computed, 64, "the first went")
 
     def test_what_a_look_up_returns_is_a_state_that_llama_loads(self) -> None:
         import llama_cpp
@@ -184,6 +187,15 @@ class Cache(ModelTest):
             with self.assertLogs("kvpager.llama", "WARNING"):
                 complete(llm, prompt, 2)
             self.assertGreaterEqual(run.count - before, 70)
+
+    def test_what_is_closed_has_been_written(self) -> None:
+        store = self.use(kvpager.Store(self.folder / "closed", memory="64MiB"))
+        with KVPagerCache(self.llm, store) as cache:
+            cache._writer.ask = lambda: None  # whether it has come to it by then is chance
+            self.llm.set_cache(cache)
+            self.computed(self.prompt)
+            self.assertEqual(store.statistics()["memory"]["writtenBackBlocks"], 0)
+        self.assertGreaterEqual(store.statistics()["memory"]["writtenBackBlocks"], PROMPT // 64)
 
     def test_a_miss_is_a_key_error(self) -> None:
         cache = self.cache("miss")
