@@ -12,7 +12,7 @@ import hashlib
 import logging
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -51,12 +51,14 @@ class KVPagerCache(_Base):  # type: ignore[misc]  # llama-cpp-python may be abse
 
     def __init__(
         self, llm: Llama, store: kvpager.Store | str | os.PathLike[str] = ".cache/kvpager",
-        capacity_bytes: int = 2 << 30, *, memory: int | str = "256MiB", salt: str = "", block_tokens: int = 64,
+        capacity_bytes: int = 2 << 30, *, memory: int | str = "256MiB", salt: str = "",
+        settings: Mapping[str, str] | None = None, block_tokens: int = 64, model: str | None = None,
     ) -> None:  # fmt: skip
         """
         store: a folder, or an open store, whose own quota then counts and which stays the caller's.
         capacity_bytes: most bytes on disk; in a caller's store, most bytes of what is kept whole (models with sliding
         windows or recurrent memories). memory: budget for decoded blocks, for a folder.
+        salt, settings, block_tokens, model: as in `SessionPager`.
         """
         self.capacity_bytes = capacity_bytes
         self._owns_store = not isinstance(store, kvpager.Store)
@@ -64,7 +66,13 @@ class KVPagerCache(_Base):  # type: ignore[misc]  # llama-cpp-python may be abse
             store = kvpager.Store(store, memory=memory, quota=capacity_bytes)
         self.store: kvpager.Store = store
         self.llm = llm
-        self.pager = SessionPager(self.store, LlamaCppEngine(llm), salt=salt, block_tokens=block_tokens)
+        try:
+            self.pager = SessionPager(
+                self.store, LlamaCppEngine(llm, model=model), salt=salt, settings=settings, block_tokens=block_tokens)
+        except BaseException:
+            if self._owns_store:
+                self.store.close()
+            raise
         self._writer = _BackgroundWriter(self.store)
 
     @property
@@ -253,6 +261,11 @@ def stored_state(cache: KVPagerCache, tokens: list[int]) -> LlamaState:
             self.n_tokens = len(tokens)
             self.seed = llm._seed
             self._bytes: bytes | None = None
+
+        def __reduce__(self) -> tuple[Any, ...]:
+            """Copied or pickled, it is a plain LlamaState with its bytes."""
+            return LlamaState, (
+                self.input_ids, self.scores, self.n_tokens, self.llama_state, self.llama_state_size, self.seed)
 
         @property
         def scores(self) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import unittest
 from pathlib import Path
 from types import SimpleNamespace
@@ -139,6 +140,9 @@ class Cache(ModelTest):
         self.assertEqual(state.n_tokens, PROMPT - 1)
         saved = state.llama_state
         self.assertEqual(state.llama_state_size, len(saved))
+        copied = pickle.loads(pickle.dumps(state))
+        self.assertIs(type(copied), llama_cpp.LlamaState)
+        self.assertEqual((copied.n_tokens, copied.llama_state), (state.n_tokens, saved))
         self.llm.reset()
         self.llm.load_state(state)
         self.llm.set_cache(None)
@@ -196,6 +200,11 @@ class Cache(ModelTest):
             self.computed(self.prompt)
             self.assertEqual(store.statistics()["memory"]["writtenBackBlocks"], 0)
         self.assertGreaterEqual(store.statistics()["memory"]["writtenBackBlocks"], PROMPT // 64)
+
+    def test_a_cache_that_cannot_be_made_leaves_no_store_open(self) -> None:
+        with self.assertRaises(kvpager.InvalidArgument):
+            KVPagerCache(self.llm, self.folder / "again and again", settings={"kvpager.state": "mine"})
+        self.cache("again and again")
 
     def test_a_miss_is_a_key_error(self) -> None:
         cache = self.cache("miss")
