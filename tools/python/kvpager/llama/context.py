@@ -60,6 +60,11 @@ class ContextStates:
         tokens = self.engine.tokens
         return tokens if tokens is None or type(tokens) is list else token_list(tokens)
 
+    def has_lost(self, held: Sequence[int]) -> bool:
+        """Whether the context visibly lacks what it is said to hold: somebody cleared it and told nobody."""
+        positions = self.engine.positions()
+        return positions is not None and positions[1] < len(held) - 1
+
     @contextmanager
     def take(self, tokens: Sequence[int]) -> Iterator[kvpager.State]:
         """The context's state with its tokens, valid within the `with`.
@@ -97,6 +102,11 @@ class ContextStates:
             raise kvpager.InvalidArgument(
                 "the context's cells are not at positions 0, 1, 2, ... in this order: it was shifted, or sequences mix "
                 "in one cache (kv_unified), and its rows would not fit their tokens")
+        known = self.held
+        overlap = 0 if known is None or known is tokens else min(len(known), count)
+        if overlap and list(known or [])[:overlap] != list(tokens[:overlap]):
+            raise kvpager.InvalidArgument(
+                "the engine was told that its context holds other tokens than these: its `tokens` are to be kept up")
 
     def _learn(self, state: kvpager.State) -> None:
         if state.token_count > 0 or state.checkpoint_size > 0:

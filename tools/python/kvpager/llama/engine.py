@@ -127,6 +127,8 @@ class CallableEngine:
     """Computes tokens from the sequence's end on; only used to see what a state looks like."""
     adapter: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
+    """What changes values and stands in no state: rope scaling where it is not the model's own, long or short rotation
+    factors, control vectors; for quantised caches the release of llama.cpp."""
     architecture: str | None = None
     streams: int = 1
     sequence: int = 0

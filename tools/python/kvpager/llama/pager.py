@@ -262,8 +262,8 @@ class SessionPager:
     def _kept(self, prompt: list[int], limit: int) -> tuple[int, bool]:
         """How many tokens of the prompt the context holds already, and whether it must be cut back to them."""
         held = self.states.held
-        if not held:
-            return 0, held is None
+        if not held or self.states.has_lost(held):
+            return 0, held != []
         common = min(common_prefix(held, prompt), limit)
         if common == len(held):
             return common, False
@@ -276,7 +276,7 @@ class SessionPager:
             return kept
         if must_cut:
             held = self.states.held or []
-            if common_prefix(held, prompt) and not self.states.can_be_cut():
+            if common_prefix(held, prompt) and not self.states.has_lost(held) and not self.states.can_be_cut():
                 _log.info(
                     "the context is cleared: its state cannot be cut back (sliding window or recurrent memory), and "
                     "the prompt leaves it after %d of %d tokens", common_prefix(held, prompt), len(held))

@@ -145,6 +145,28 @@ class Refusals(ModelTest):
             engine.tokens = self.tokens[100:148]
         self.assertEqual(removed, [(0, 0), (7, 7)], "tokens are taken away before their cells are")
 
+    def test_other_tokens_than_the_engine_knows_are_not_saved(self) -> None:
+        engine = RecordedEngine()
+        pager = SessionPager(self.store, engine)
+        engine.blob, engine.tokens = blob_of(VERSION_3), self.tokens[:TOKENS]
+        with self.assertRaisesRegex(kvpager.InvalidArgument, "holds other tokens than these"):
+            pager.save("chat", self.tokens[100 : 100 + TOKENS])
+        self.assertEqual(self.store.sessions(), [])
+        engine.tokens = self.tokens[:7]  # not kept up, and no contradiction
+        self.assertEqual(pager.save("chat", self.tokens[:TOKENS]), TOKENS)
+
+    def test_a_context_that_was_cleared_behind_its_back_is_not_kept(self) -> None:
+        self.save(VERSION_3)
+        engine = RecordedEngine()
+        engine.get_positions = lambda: (-1, -1) if engine.blob == EMPTY else (0, TOKENS - 1)
+        pager = SessionPager(self.store, engine)
+        engine.tokens = self.tokens[: TOKENS + 10]
+        self.assertEqual(pager.warm(self.tokens[: TOKENS + 20]), TOKENS)
+        self.assertEqual(pager.last.source, "store")
+        engine.blob, engine.tokens = EMPTY, self.tokens[100:150]
+        self.assertEqual(pager.warm(self.tokens[100:160]), 0)
+        self.assertEqual(list(engine.tokens), [])
+
     def test_a_session_that_moves_is_not_lost_on_the_way(self) -> None:
         from unittest import mock
 
