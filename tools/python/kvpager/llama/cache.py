@@ -73,6 +73,7 @@ class KVPagerCache(_Base):  # type: ignore[misc]  # llama-cpp-python may be abse
             if self._owns_store:
                 self.store.close()
             raise
+        self._used: dict[str, datetime] = {}  # sessions of whole states, when this process took them last
         self._writer = _BackgroundWriter(self.store)
 
     @property
@@ -128,7 +129,10 @@ class KVPagerCache(_Base):  # type: ignore[misc]  # llama-cpp-python may be abse
             return 0
         if not getattr(self.llm, "_requires_eval", True) and self.pager.states.held == prompt:
             return len(prompt)  # computed a moment ago, logits and all: Llama samples at once
-        return self.pager.warm(prompt)
+        count = self.pager.warm(prompt)
+        if self.pager.last.session is not None:
+            self._used[self.pager.last.session] = datetime.now(timezone.utc)
+        return count
 
     def _forget(self) -> None:
         """Leaves the context empty, since nobody knows what it holds."""
@@ -183,8 +187,7 @@ class KVPagerCache(_Base):  # type: ignore[misc]  # llama-cpp-python may be abse
         sessions = [info for info in self._sessions() if info.name != keep]
         if not sessions:
             return False
-        # Times are those of commits, which every session in the list has had.
-        oldest = min(sessions, key=lambda info: info.updated or info.created or _NEVER)
+        oldest = min(sessions, key=lambda info: max(info.updated or _NEVER, self._used.get(info.name, _NEVER)))
         with self.store.space_by_id(oldest.space_id) as space:  # another model may have one of the same tokens
             space.delete(oldest.name)
         return True

@@ -169,6 +169,21 @@ class SlidingWindow(ModelTest):
             self.llm.create_completion(self.text[40:140], max_tokens=1, temperature=0)
             self.assertEqual(len(cache._sessions()), 1, "the oldest leave where the capacity is reached")
 
+    def test_of_whole_states_the_one_that_was_used_least_recently_leaves(self) -> None:
+        with kvpager.Store(self.folder / "used", memory="64MiB") as store, KVPagerCache(self.llm, store) as cache:
+            self.llm.set_cache(cache)
+            self.addCleanup(self.llm.set_cache, None)
+            kept: list[list[int]] = []
+            for first in (0, 40):
+                self.llm.create_completion(self.text[first : first + 100], max_tokens=1, temperature=0)
+                kept.append(cache.pager.states.held or [])
+            names = [info.name for info in sorted(cache._sessions(), key=lambda info: str(info.updated))]
+            self.assertEqual(cache[[*kept[0], 7]].n_tokens, len(kept[0]))
+            cache.capacity_bytes = cache._whole_bytes() - 1
+            self.llm.create_completion(self.text[80:180], max_tokens=1, temperature=0)
+            left = [info.name for info in cache._sessions()]
+            self.assertEqual((len(left), names[0] in left, names[1] in left), (2, True, False))
+
     def test_what_others_keep_in_a_store_does_not_count_against_a_caches_capacity(self) -> None:
         with kvpager.Store(self.folder / "shared", memory="64MiB") as store:
             with SessionPager(store, self.llm, salt="others") as others:
