@@ -29,8 +29,13 @@ extension CacheSpace {
       .filter { $0.space == id && $0.checkpoint != nil && $0.tokenCount <= tokens.count && $0.tokenCount > 0 }
       .sorted { $0.tokenCount > $1.tokenCount }
     for candidate in candidates {
-      guard let record = try store.disk.session(space: id, name: candidate.name) else { continue }
-      if record.checkpointByteCount > 0, tokens.starts(with: record.tokens) { return candidate.name }
+      do throws(StoreError) {
+        guard let record = try store.disk.session(space: id, name: candidate.name) else { continue }
+        if record.checkpointByteCount > 0, tokens.starts(with: record.tokens) { return candidate.name }
+      } catch  where error.code == .damaged {
+        // One session's damage is no answer about the others.
+        continue
+      }
     }
     return nil
   }

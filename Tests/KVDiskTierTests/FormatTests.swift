@@ -148,6 +148,22 @@ struct FormatTests {
     }
   }
 
+  @Test func `a session that claims a checkpoint beyond any frame is damaged`() throws {
+    let root = ChainHash.root(seed: "x")
+    for (byteCount, isDamaged) in [(BlockLayout.frameByteCountLimit, false), (1 << 40, true), (Int.max, true)] {
+      let body = SessionBody(
+        record: SessionRecord(space: SpaceID(rawValue: 3), name: "chat"), root: root,
+        checkpoint: .init(frame: FrameReference(id: 9, byteCount: 10), byteCount: byteCount), checkpointIdentifier: root)
+      let bytes = try body.encoded()
+      do {
+        #expect(try SessionBody.decode(bytes).checkpoint?.byteCount == byteCount)
+        #expect(!isDamaged)
+      } catch {
+        #expect(isDamaged && error.code == .damaged)
+      }
+    }
+  }
+
   @Test func `keys sort as the tables need them`() {
     let key = Self.descriptor.key
     let times: [UInt64] = [0, 1, 255, 256, 1 << 32, .max]

@@ -1,3 +1,4 @@
+import Foundation
 import KVPager
 import KVSimulation
 import Testing
@@ -149,5 +150,41 @@ import Testing
     #expect(try space.longestCheckpoint(within: tokens(0..<9)) == nil)
     #expect(try space.longestCheckpoint(within: tokens(1..<100)) == nil)
     #expect(try space.longestCheckpoint(within: []) == nil)
+  }
+
+  @Test func `a damaged session hides no other one's checkpoint`() throws {
+    let rig = try Rig()
+    do {
+      let store = try rig.open()
+      let space = try rig.space(store)
+      // The long one's body does not lie in its record, which stays whole.
+      for (name, range) in [("short", 0..<10), ("long", 0..<3000)] {
+        let session = try space.createSession(named: name)
+        try rig.append(tokens(range), to: session)
+        session.setCheckpoint([1, 2, 3])
+        try session.commit()
+      }
+      #expect(try space.longestCheckpoint(within: tokens(0..<3500)) == "long")
+      try store.close()
+    }
+    try damageBody(ofSession: "long", in: rig)
+    let space = try rig.space(try rig.open())
+    let error = #expect(throws: StoreError.self) { try space.session(named: "long") }
+    #expect(error?.code == .damaged)
+    #expect(try space.longestCheckpoint(within: tokens(0..<3500)) == "short")
+  }
+
+  /// Changes a byte in every copy of a session's body that lies in the store's file.
+  private func damageBody(ofSession name: String, in rig: Rig) throws {
+    let path = URL(filePath: rig.path).appending(path: "data.mdb")
+    var file = try Data(contentsOf: path)
+    var from = file.startIndex
+    while let magic = file.range(of: Data("KVSESSN1".utf8), in: from..<file.endIndex) {
+      // The name stands 164 bytes after the body's start, the magic 4.
+      let start = magic.lowerBound + 160
+      if file[start...].starts(with: name.utf8) { file[start + name.utf8.count] ^= 1 }
+      from = magic.upperBound
+    }
+    try file.write(to: path)
   }
 }

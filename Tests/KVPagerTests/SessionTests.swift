@@ -1,3 +1,4 @@
+import Dispatch
 import KVPager
 import KVSimulation
 import Testing
@@ -155,6 +156,52 @@ import Testing
     try session.commit()
     #expect(try store.session(named: "chat").checkpoint() == nil)
     #expect(try store.session(named: "fork").checkpoint() == checkpoint)
+  }
+
+  @Test func `a checkpoint that was replaced elsewhere is a conflict, not another session's bytes`() throws {
+    let rig = try Rig()
+    let store = try rig.open()
+    let space = try rig.space(store)
+    let first = try space.createSession(named: "chat")
+    try rig.append(tokens(0..<20), to: first)
+    first.setCheckpoint([1, 2, 3])
+    try first.commit()
+    let second = try space.session(named: "chat")
+    #expect(try second.checkpoint() == [1, 2, 3])
+    second.setCheckpoint(nil)
+    try rig.append(tokens(20..<30), to: second)
+    second.setCheckpoint([4, 5, 6])
+    try second.commit()
+    #expect(try second.checkpoint() == [4, 5, 6])
+    for use in [{ _ = try first.checkpoint() }, { _ = try first.fork(named: "fork") }] {
+      let error = #expect(throws: StoreError.self) { try use() }
+      #expect(error?.code == .conflict)
+    }
+    #expect(try space.session(named: "chat").checkpoint() == [4, 5, 6])
+    // Its own new one needs nothing of what is stored.
+    first.setCheckpoint([7])
+    #expect(try first.fork(named: "fork").checkpoint() == [7])
+  }
+
+  @Test func `a checkpoint is read while the same session is committed and renamed`() throws {
+    let rig = try Rig()
+    let store = try rig.open()
+    let session = try rig.space(store).createSession(named: "chat")
+    try rig.append(tokens(0..<20), to: session)
+    session.setCheckpoint([1, 2, 3])
+    try session.commit()
+    DispatchQueue.concurrentPerform(iterations: 2) { thread in
+      for round in 0..<50 {
+        #expect(throws: Never.self) {
+          if thread == 0 {
+            try session.commit()
+            try session.rename(to: "chat \(round)")
+          } else {
+            for _ in 0..<5 { #expect(try session.checkpoint() == [1, 2, 3]) }
+          }
+        }
+      }
+    }
   }
 
   @Test func `an expired session leaves with the garbage, its shared blocks stay for others`() throws {

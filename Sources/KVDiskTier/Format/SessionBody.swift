@@ -111,6 +111,9 @@ package struct SessionBody: Hashable, Sendable {
     record.expiresMicroseconds = expires == SessionFormat.never ? nil : expires
     let frame = FrameReference(id: try reader.u64(), byteCount: try reader.count64())
     record.checkpointByteCount = try reader.count64()
+    guard record.checkpointByteCount <= BlockLayout.frameByteCountLimit else {
+      throw head.damaged("it claims a checkpoint of \(record.checkpointByteCount) bytes")
+    }
     let identifier = try reader.hash()
     let root = try reader.hash()
     try decodeLists(&reader, into: &record)

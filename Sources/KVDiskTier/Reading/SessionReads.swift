@@ -28,12 +28,19 @@ extension DiskTier {
     }
   }
 
-  /// The session's opaque engine state; nil where it has none. - Throws: `notFound` where there is no such session.
-  package func checkpoint(space: SpaceID, name: String) throws(StoreError) -> [UInt8]? {
+  /// The session's opaque engine state; nil where it has none.
+  ///
+  /// - Parameter revision: of the record that the caller read; nil for whichever is stored now.
+  /// - Throws: `notFound` where there is no such session; `conflict` where it has another revision.
+  package func checkpoint(space: SpaceID, name: String, revision: UInt64? = nil) throws(StoreError) -> [UInt8]? {
     try codecs.withDecoder { (decoder) throws(StoreError) in
       try environment.read { (transaction) throws(StoreError) in
         guard let (summary, inline) = try tables.sessionSummary(space, name, transaction) else {
           throw StoreError(.notFound, "there is no session \"\(name)\"")
+        }
+        guard revision == nil || summary.revision == revision else {
+          throw StoreError(
+            .conflict, "session \"\(name)\" was changed meanwhile, and its checkpoint with it: resume it anew")
         }
         guard let checkpoint = summary.checkpoint else { return nil }
         let body = try tables.sessionBody(summary, inline: inline, transaction)
@@ -42,7 +49,8 @@ extension DiskTier {
         let identifier = BlockKey(space: space, hash: body.checkpointIdentifier)
         do throws(FrameError) {
           return try decoder.decodeBlob(
-            FramePieces(pieces), expecting: identifier, byteCountLimit: checkpoint.byteCount)
+            FramePieces(pieces), expecting: identifier,
+            byteCountLimit: min(checkpoint.byteCount, BlockLayout.frameByteCountLimit))
         } catch {
           throw StoreError(.damaged, "the checkpoint of session \"\(name)\" is damaged: \(error.message)")
         }

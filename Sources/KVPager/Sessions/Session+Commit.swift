@@ -68,13 +68,29 @@ extension Session {
   }
 
   /// The checkpoint, nil for none.
+  /// - Throws: `conflict` where the session was committed by somebody else since it was resumed: what is stored now
+  ///   belongs to other tokens; `notFound` where it was deleted.
   public func checkpoint() throws(StoreError) -> [UInt8]? {
     try space.store.checkUsable()
-    let (change, isCommitted, name) = state.withLock { ($0.checkpoint, $0.revision != nil, $0.name) }
+    do throws(StoreError) {
+      return try readCheckpoint()
+    } catch {
+      guard error.code == .conflict || error.code == .notFound, !gate.isMine else { throw error }
+      // Perhaps a commit or a new name of this very session was under way.
+      return try gate.enter { () throws(StoreError) in try readCheckpoint() }
+    }
+  }
+
+  private func readCheckpoint() throws(StoreError) -> [UInt8]? {
+    let (change, byteCount, revision, name) = state.withLock {
+      ($0.checkpoint, $0.checkpointByteCount, $0.revision, $0.name)
+    }
     switch change {
     case .replace(let bytes): return bytes
     case .remove: return nil
-    case .keep: return isCommitted ? try space.store.disk.checkpoint(space: space.id, name: name) : nil
+    case .keep:
+      guard byteCount > 0, let revision else { return nil }
+      return try space.store.disk.checkpoint(space: space.id, name: name, revision: revision)
     }
   }
 
