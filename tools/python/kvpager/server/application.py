@@ -15,7 +15,7 @@ from .child import Child, NoServer, find_engine, free_port
 from .counters import Counters
 from .frontend import Frontend
 from .keeper import Keeper
-from .model import adapter_label, model_label, value_settings
+from .model import adapter_label, context_settings, model_label, value_settings
 from .options import Options
 from .scratch import Scratch
 from .shelf import Identity, Shelf, ShelfError
@@ -200,6 +200,7 @@ class Application:
             except Refused:
                 adapters = []
             settings = await asyncio.to_thread(value_settings, self.options.arguments)
+            settings |= await asyncio.to_thread(context_settings, properties)
             self._shelf.identify(Identity(label, adapter_label(adapters), settings, self.options.salt))
         except (Unreachable, Refused, OSError, AttributeError) as error:
             self._keeper.fail("slotAPI", f"the model is not known: {error}")

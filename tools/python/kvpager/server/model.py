@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-#: Bytes read at the beginning and the end of a model's file, and at the places between.
-_ENDS, _SAMPLE, _SAMPLES = 1 << 20, 64 << 10, 64
+from ..llama.identity import model_digest
 
 #: Options of llama-server that change the values in a cache; what stands in a state (types, order) need not be here.
 _VALUE_OPTIONS = {
@@ -22,28 +19,18 @@ _VALUE_OPTIONS = {
 }  # fmt: skip
 
 
-def sampled_digest(path: Path) -> str:
-    """A digest of a large file's size, both ends and 64 places between: other weights differ everywhere."""
-    size = path.stat().st_size
-    digest = hashlib.sha256(str(size).encode())
-    with path.open("rb") as file:
-        digest.update(file.read(_ENDS))
-        for place in range(1, _SAMPLES):
-            file.seek(size * place // _SAMPLES)
-            digest.update(file.read(_SAMPLE))
-        file.seek(max(0, size - _ENDS))
-        digest.update(file.read(_ENDS))
-    return digest.hexdigest()
+#: The same, where llama-server takes them from the environment.
+_VALUE_VARIABLES = re.compile(r"LLAMA_ARG_\w*(ROPE|YARN|GRP_ATTN|LORA|CONTROL_VECTOR|OVERRIDE_KV|ATTENTION)")
+
+#: In a model's metadata, which begins its file: its keys depend on whether the context is longer than this.
+_LONG_ROPE, _METADATA_BYTES = b"rope.scaling.original_context_length", 16 << 20
 
 
 def model_label(properties: dict[str, Any], models: dict[str, Any]) -> str:
     """The model's label: the digest of its file where that lies here, else what the server tells of it."""
     path = properties.get("model_path")
     if isinstance(path, str) and os.path.isfile(path):
-        parts = [Path(path)]
-        if (split := re.match(r"(.*)-00001-of-(\d{5})\.gguf\Z", path)) is not None:
-            parts = [Path(f"{split[1]}-{part + 1:05}-of-{split[2]}.gguf") for part in range(int(split[2]))]
-        return "gguf:" + "+".join(sampled_digest(part) for part in parts if part.is_file())
+        return model_digest(path)
     data = models.get("data")
     meta = data[0].get("meta") if isinstance(data, list) and data and isinstance(data[0], dict) else None
     return "server:" + json.dumps([path, meta], sort_keys=True)
@@ -59,9 +46,21 @@ def adapter_label(adapters: Any) -> str:
     return json.dumps(used) if used else ""
 
 
-def value_settings(arguments: Sequence[str]) -> dict[str, str]:
-    """Those of llama-server's arguments that change values, by option; a file is named by its digest, too."""
-    found: dict[str, str] = {}
+def context_settings(properties: dict[str, Any]) -> dict[str, str]:
+    """The context's length, where the model's keys depend on it."""
+    path = properties.get("model_path")
+    if not isinstance(path, str) or not os.path.isfile(path):
+        return {}
+    with open(path, "rb") as file:
+        if _LONG_ROPE not in file.read(_METADATA_BYTES):
+            return {}
+    generation = properties.get("default_generation_settings")
+    return {"n_ctx": str(generation.get("n_ctx") if isinstance(generation, dict) else None)}
+
+
+def value_settings(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Those of llama-server's arguments and variables that change values; a file is named by its digest, too."""
+    found = {name: value for name, value in environment.items() if _VALUE_VARIABLES.match(name)}
     for place, argument in enumerate(arguments):
         name, equals, value = argument.partition("=")
         if name not in _VALUE_OPTIONS:
@@ -71,6 +70,6 @@ def value_settings(arguments: Sequence[str]) -> dict[str, str]:
             if following.startswith("-") and not re.match(r"-[0-9.]", following):
                 break
             values.append(following)
-        digests = [sampled_digest(Path(one)) for one in values if os.path.isfile(one)]
+        digests = [model_digest(one) for one in values if os.path.isfile(one)]
         found[f"llama-server {name}"] = " ".join([found.get(f"llama-server {name}", ""), *values, *digests]).strip()
     return found
