@@ -67,8 +67,7 @@ public func kvpager_space_insert_state(
     let sharing = try Argument.sharing(sharing)
     try HandleTable.use(space, as: OpenSpace.self) { space in
       try HandleTable.use(state, as: OpenState.self) {
-        let rows = try StateRows($0.state, layout: space.space.layout)
-        try space.space.insert($0.state.tokens, sharing: sharing) { try rows.write(to: $0) }
+        try space.space.insert($0.state, sharing: sharing)
       }
     }
   }

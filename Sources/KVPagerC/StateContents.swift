@@ -41,7 +41,7 @@ extension OpenState: JSONConvertible {
       }
       fingerprint.settings[name] = value
     }
-    if !state.tokensAreKnown { fingerprint.salt += "|sha256:\(try digest())" }
+    if !state.tokensAreKnown { fingerprint.salt += CacheSpace.apartMark + "\(try digest())" }
   }
 
   private func digest() throws(FormatError) -> String {
@@ -59,13 +59,29 @@ extension OpenState: JSONConvertible {
   }
 }
 
+extension CacheSpace {
+  /// Stands in the salt of spaces of states that do not tell their tokens.
+  fileprivate static let apartMark = "|sha256:"
+
+  /// Whether equal tokens in this space say nothing of equal rows.
+  fileprivate var isApart: Bool { fingerprint.salt.contains(Self.apartMark) }
+}
+
 /// A state's rows in the order of a space's planes.
 struct StateRows {
   private let state: any ImportedState
   /// The state's plane for each of the space's.
   private let planes: [Int]
 
-  init(_ state: any ImportedState, layout: BlockLayout) throws(StoreError) {
+  /// - Throws: `invalidArgument` where the state has other planes than the space, or would leave rows there under
+  ///   tokens that they were not computed from.
+  init(_ state: any ImportedState, in space: CacheSpace) throws(StoreError) {
+    guard state.tokensAreKnown || state.rowCount == 0 || space.isApart else {
+      throw .invalidArgument(
+        "the state does not tell what its rows were computed from, so that others would take them for those of its "
+          + "tokens: name the tokens when opening it, or open the state's own space")
+    }
+    let layout = space.layout
     guard state.planes.count == layout.planes.count else {
       throw .invalidArgument(
         "the state has \(state.planes.count) planes and the cache space \(layout.planes.count); "
@@ -100,17 +116,28 @@ struct StateRows {
 extension Session {
   /// Makes the session hold what `state` holds.
   func take(_ state: any ImportedState, sharing: BlockSharing) throws {
-    let rows = try StateRows(state, layout: space.layout)
+    let rows = try StateRows(state, in: space)
+    guard state.checkpointByteCount <= Self.checkpointByteLimit else {
+      throw StoreError.invalidArgument(
+        "the state carries \(state.checkpointByteCount) bytes that cannot be cut at a token; "
+          + "at most \(Self.checkpointByteLimit) are stored")
+    }
     let checkpoint = state.checkpointByteCount > 0 ? try state.readCheckpoint() : nil
-    let tokens = tokens
-    // Placeholders are equal without their rows being so.
-    let common = state.tokensAreKnown ? zip(tokens, state.tokens).prefix { $0 == $1 }.count : 0
+    let common = space.isApart ? 0 : zip(tokens, state.tokens).prefix { $0 == $1 }.count
     if checkpointByteCount > 0 { setCheckpoint(nil) }
     try truncate(to: common)
-    try append(
-      Array(state.tokens[common...]), sharing: state.tokensAreKnown ? sharing : .byContent
-    ) { try rows.write(to: $0, skipping: common) }
+    try append(Array(state.tokens[common...]), sharing: space.isApart ? .byContent : sharing) {
+      try rows.write(to: $0, skipping: common)
+    }
     if let checkpoint { setCheckpoint(checkpoint) }
     origin = state.origin
+  }
+}
+
+extension CacheSpace {
+  /// Stores what `state` holds as cache.
+  func insert(_ state: any ImportedState, sharing: BlockSharing) throws {
+    let rows = try StateRows(state, in: self)
+    try insert(state.tokens, sharing: isApart ? .byContent : sharing) { try rows.write(to: $0) }
   }
 }

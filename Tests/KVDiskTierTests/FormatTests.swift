@@ -153,7 +153,8 @@ struct FormatTests {
     for (byteCount, isDamaged) in [(BlockLayout.frameByteCountLimit, false), (1 << 40, true), (Int.max, true)] {
       let body = SessionBody(
         record: SessionRecord(space: SpaceID(rawValue: 3), name: "chat"), root: root,
-        checkpoint: .init(frame: FrameReference(id: 9, byteCount: 10), byteCount: byteCount), checkpointIdentifier: root)
+        checkpoint: .init(frame: FrameReference(id: 9, byteCount: 10), byteCount: byteCount), checkpointIdentifier: root
+      )
       let bytes = try body.encoded()
       do {
         #expect(try SessionBody.decode(bytes).checkpoint?.byteCount == byteCount)

@@ -56,6 +56,30 @@ struct MemoryTests {
     #expect(calls == [Array(state.planes.indices)])
   }
 
+  @Test func `a large part that cannot be cut is handed on where it lies`() throws {
+    var file = StateBuilder()
+    file.file(words: StateBuilder.tokens(5))
+    file.u32(1)
+    file.stream(StateBuilder.cells(5))
+    file.u32(1)
+    let rows = StateBuilder.Rows(rowByteCount: 40_000)
+    file.stream(StateBuilder.cells(5), layers: 3, keys: rows, values: rows, seed: 40)
+    let state = try SequenceState.read(ByteSource(bytes: file.bytes))
+    let checkpoint = try state.readCheckpoint()
+    #expect(checkpoint.count > 1 << 20)
+    let export = try SequenceStateWriter(
+      origin: state.sequenceOrigin, tokens: state.tokens, planes: state.planes, checkpoint: checkpoint)
+    #expect(try export.bytesInPlace(from: state) == file.bytes)
+    var handedOn: [UnsafeRawBufferPointer] = []
+    try export.write(
+      to: { handedOn.append($0) },
+      gather: { plane, rows, target in try state.copyRows(plane: plane, rows: rows, into: target) })
+    let isThere = checkpoint.withUnsafeBytes { bytes in
+      handedOn.contains { $0.baseAddress == bytes.baseAddress && $0.count == bytes.count }
+    }
+    #expect(isThere)
+  }
+
   @Test func `safetensors are written into memory too`() throws {
     let source = try Samples.source(Samples.safetensors)
     let state = try EngineFile.read(source)

@@ -68,7 +68,7 @@ enum {
   KVPAGER_INVALID_ARGUMENT = 1,   /* a value that cannot be meant; the message names it */
   KVPAGER_NOT_FOUND = 2,          /* no such session, space or store */
   KVPAGER_ALREADY_EXISTS = 3,     /* a session of that name exists */
-  KVPAGER_CONFLICT = 4,           /* another process changed the session since it was resumed */
+  KVPAGER_CONFLICT = 4,           /* the session was changed elsewhere since it was resumed */
   KVPAGER_BUDGET_TOO_SMALL = 5,   /* the RAM budget does not hold one block of the layout */
   KVPAGER_POOL_EXHAUSTED = 6,     /* more blocks are in use at one time than the RAM budget holds */
   KVPAGER_QUOTA_FULL = 7,         /* what sessions hold, and what is to be stored, does not fit the disk quota */
@@ -193,12 +193,13 @@ kvpager_status kvpager_space_describe(kvpager_space space, char **json);
 kvpager_status kvpager_space_insert(kvpager_space space, const int32_t *tokens, int64_t token_count,
                                     const kvpager_rows *planes, int64_t plane_count, kvpager_sharing sharing);
 
-/* As kvpager_space_insert, with the tokens and rows of an engine's state. */
+/* As kvpager_space_insert, with the tokens and rows of an engine's state. Where the state does not tell its tokens, the
+ * space must be one that kvpager_state_space opened for such a state. */
 kvpager_status kvpager_space_insert_state(kvpager_space space, kvpager_state state, kvpager_sharing sharing);
 
 /* The committed session with a checkpoint whose tokens all stand at the beginning of `tokens`, the longest of them:
  * what a model whose state cannot be cut at a token (sliding windows, recurrent) may be resumed from. `*name` is NULL
- * where there is none. */
+ * where there is none. Others may change or delete that session before it is resumed: compare its tokens. */
 kvpager_status kvpager_space_longest_checkpoint(kvpager_space space, const int32_t *tokens, int64_t token_count,
                                                 char **name);
 
@@ -262,8 +263,9 @@ kvpager_status kvpager_session_append(kvpager_session session, const int32_t *to
 
 /* Makes the session hold what an engine's state holds: the tokens that both have stay, those that the session has
  * beyond them are cut off, and what the state has more is appended with its rows. The checkpoint and the state's
- * own shape (its origin) become the session's. Where the state does not tell its tokens, none are common. After an
- * error the session holds the tokens of the blocks that were completed, and no checkpoint. */
+ * own shape (its origin) become the session's. Where the state does not tell its tokens, the session must be in a space
+ * that kvpager_state_space opened for such a state; there no tokens are common. After an error the session holds the
+ * tokens of the blocks that were completed, and no checkpoint. */
 kvpager_status kvpager_session_take_state(kvpager_session session, kvpager_state state, kvpager_sharing sharing);
 
 /* Copies the rows of tokens [first, first + count) of every plane whose `base` is not NULL. */
@@ -297,7 +299,8 @@ kvpager_status kvpager_session_set_expiry(kvpager_session session, int64_t micro
 kvpager_status kvpager_session_set_checkpoint(kvpager_session session, const void *bytes, int64_t size);
 
 /* The checkpoint, `*size` bytes, 0 for none; KVPAGER_BUFFER_TOO_SMALL where `capacity` is less; NULL and 0 ask for the
- * size. */
+ * size. KVPAGER_CONFLICT where the session was committed elsewhere since it was resumed, by whichever handle or
+ * process: the checkpoint that is stored now belongs to other tokens. */
 kvpager_status kvpager_session_checkpoint(kvpager_session session, void *buffer, int64_t capacity, int64_t *size);
 
 /* Writes the session's first `token_count` tokens (-1: all) as an engine's state into `buffer`; `*size` gets its bytes,
@@ -313,7 +316,8 @@ kvpager_status kvpager_session_checkpoint(kvpager_session session, void *buffer,
  *   "rotation": [k, v]         what version 4 records of quantised rows
  *   "arch": "llama"            the model's architecture, which llama-session and llama-context name
  *   "heads": int               KV heads, for safetensors
- * A checkpoint is written only where the session is written whole. */
+ * A checkpoint is written only where the session is written whole; KVPAGER_CONFLICT as for kvpager_session_checkpoint.
+ */
 kvpager_status kvpager_session_export(kvpager_session session, int64_t token_count, const char *options, void *buffer,
                                       int64_t capacity, int64_t *size);
 
@@ -328,7 +332,8 @@ kvpager_status kvpager_session_close(kvpager_session session);
 
 /* Opens a state in memory: what llama_state_seq_get_data or llama_state_get_data gave, a sequence or session file's
  * bytes, safetensors. The bytes are not copied: they must stay, unchanged, until the state is closed. `tokens` are
- * those of its rows, for states that carry none (NULL and 0 otherwise). */
+ * those of its rows, for states that carry none (NULL and 0 otherwise); where one is negative, as engines have it for
+ * media, the state does not tell its tokens. */
 kvpager_status kvpager_state_open(const void *bytes, int64_t size, const int32_t *tokens, int64_t token_count,
                                   kvpager_state *state);
 

@@ -14,8 +14,9 @@ struct SequenceExportPlan: Sendable {
   var blobSequenceID: Int32?
   var architecture: [UInt8] = []
   var tokenWords: [Int32] = []
-  var outputs: [UInt8] = []
-  var rest: [UInt8] = []
+  /// Parts of the checkpoint, which may be large: never copied.
+  var outputs: ArraySlice<UInt8> = []
+  var rest: ArraySlice<UInt8> = []
   var hasAttention: Bool
   var streamCount: Int
   var streamIndex: Int
@@ -79,15 +80,15 @@ struct SequenceExportPlan: Sendable {
           "only the \(origin.cells.count) tokens that were imported can be written, not \(rowCount): \(reason)")
       }
       // Outputs belong to the last token, so that a cut or a longer state has none.
-      outputs = origin.outputsByteCount > 0 ? Array(repeating: 0, count: 20) : []
+      outputs = origin.outputsByteCount > 0 ? ArraySlice(repeating: 0, count: 20) : []
     } else {
       guard checkpoint.count == origin.outputsByteCount + origin.restByteCount else {
         throw .invalidArgument(
           "the session's checkpoint has \(checkpoint.count) bytes and its origin tells of "
             + "\(origin.outputsByteCount + origin.restByteCount)")
       }
-      outputs = Array(checkpoint.prefix(origin.outputsByteCount))
-      rest = Array(checkpoint.dropFirst(origin.outputsByteCount))
+      outputs = checkpoint.prefix(origin.outputsByteCount)
+      rest = checkpoint.dropFirst(origin.outputsByteCount)
     }
     if !container.isWholeContext { outputs = [] }
     guard !rest.isEmpty else { return }

@@ -54,7 +54,7 @@ public struct SequenceState: ImportedState {
         field: .absent, tokens: Array(repeating: TokenField.placeholder, count: rowCount), areKnown: false)
     }
     self.tokens = reading.tokens
-    tokensAreKnown = reading.areKnown && attention.cells.isRegular
+    tokensAreKnown = reading.areKnown && attention.cells.isRegular && TokenField.areAllTold(reading.tokens)
 
     checkpointRanges = [parsed.outputs, parsed.rest].filter { !$0.isEmpty }
     checkpointByteCount = parsed.outputs.count + parsed.rest.count

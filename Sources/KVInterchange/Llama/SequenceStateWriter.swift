@@ -93,7 +93,7 @@ public struct SequenceStateWriter: StateExport {
         for _ in 0..<plan.emptyStreamCountAfter { try out.integer(UInt32(0), sink) }
       }
     }
-    try out.append(plan.rest, sink)
+    try append(plan.rest, &out, sink)
     try out.flush(sink)
   }
 
@@ -180,7 +180,13 @@ public struct SequenceStateWriter: StateExport {
   ) throws(Failure) {
     try out.integer(UInt32(plan.architecture.count), sink)
     try out.append(plan.architecture, sink)
-    try out.append(plan.outputs, sink)
+    try append(plan.outputs, &out, sink)
+  }
+
+  private func append<Failure: Error>(
+    _ part: ArraySlice<UInt8>, _ out: inout PieceBuffer, _ sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
+  ) throws(Failure) {
+    try part.withUnsafeBufferPointer { (bytes) throws(Failure) in try out.append(UnsafeRawBufferPointer(bytes), sink) }
   }
 
   private func writeHead<Failure: Error>(

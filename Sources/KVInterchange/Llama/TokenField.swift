@@ -25,6 +25,9 @@ enum TokenField: Hashable, Sendable {
   /// What stands for a token that the file does not tell.
   static let placeholder: Token = -1
 
+  /// Whether each token is one: engines put negative numbers where media stand, whatever these show.
+  static func areAllTold(_ tokens: [Token]) -> Bool { tokens.allSatisfy { $0 >= 0 } }
+
   /// Reads the words of a token field for a state of `cellCount` cells.
   static func read(words: [Int32], cellCount: Int) -> Reading {
     guard words.starts(with: serverMark), words.count >= 4 else { return readPlain(words, cellCount: cellCount) }

@@ -41,10 +41,11 @@ public struct SafetensorsState: ImportedState {
     if tokens == nil, let givenTokens, givenTokens.count >= layout.rowCount {
       tokens = Array(givenTokens.prefix(layout.rowCount))
     }
-    tokensAreKnown = tokens != nil
+    let tokensAreKnown = tokens.map(TokenField.areAllTold) ?? false
+    self.tokensAreKnown = tokensAreKnown
     self.tokens = tokens ?? Array(repeating: TokenField.placeholder, count: layout.rowCount)
     origin = SafetensorsOrigin(
-      headerText: header.text, rowCount: layout.rowCount, tokensAreKnown: tokens != nil,
+      headerText: header.text, rowCount: layout.rowCount, tokensAreKnown: tokensAreKnown,
       tokenDigest: SequenceOrigin.digest(self.tokens)
     ).encoded()
   }

@@ -104,7 +104,8 @@ class Session(Handle):
 
     def take(self, state: State, sharing: Sharing = "identity") -> None:
         """Makes the session hold what an engine's state holds: the tokens that both have stay, those beyond them are
-        cut off, and what the state has more is appended. Checkpoint and shape of the state become the session's."""
+        cut off, and what the state has more is appended. Checkpoint and shape of the state become the session's. A
+        state that does not tell its tokens only enters a space that `State.space` opened for such a one."""
         with state._in_use() as state_value:
             check(library().kvpager_session_take_state(self._value, state_value, sharing_number(sharing)))
 

@@ -95,7 +95,8 @@ class Space(Handle):
         )
 
     def insert_state(self, state: State, sharing: Sharing = "identity") -> None:
-        """As `insert`, with the tokens and rows of an engine's state."""
+        """As `insert`, with the tokens and rows of an engine's state; where it does not tell its tokens, only in a
+        space that `State.space` opened for such a one."""
         with state._in_use() as state_value:
             check(library().kvpager_space_insert_state(self._value, state_value, sharing_number(sharing)))
 
