@@ -22,7 +22,9 @@ public protocol StateExport: Sendable {
 
   /// Writes the file into memory of ``byteCount`` bytes: rows go straight to their places, all planes at one time.
   ///
-  /// - Parameter read: fills the destinations with `rows` of their planes, token-major.
+  /// - Parameters:
+  ///   - buffer: takes all of the file.
+  ///   - read: fills the destinations with `rows` of their planes, token-major.
   func write<Failure: Error>(
     into buffer: UnsafeMutableRawBufferPointer,
     read: (_ rows: Range<Int>, [PlaneDestination]) throws(Failure) -> Void

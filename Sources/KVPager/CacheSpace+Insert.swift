@@ -3,13 +3,12 @@ import KVTiering
 
 extension CacheSpace {
   /// Stores the rows of a token list as cache, without a session: later look-ups find them while the quota lets them
-  /// stay. They are durable after ``Store/writeBack()-swift.method`` or the next batch that is written.
+  /// stay. They are durable after the store's `writeBack()` or the next batch that is written.
   ///
   /// - Parameters:
   ///   - tokens: from the root on.
   ///   - sharing: how blocks that are stored already are met.
-  ///   - rows: fills rows as in ``Session/append(_:sharing:rows:)-(_,_,(RowWriter)->Void)``; not called for shared
-  ///     blocks.
+  ///   - rows: fills rows as `Session.append`'s does; not called for shared blocks.
   /// - Throws: as `append`. Blocks completed before an error stay.
   public func insert(
     _ tokens: [Token], sharing: BlockSharing = .byIdentity, rows: (borrowing RowWriter) throws -> Void

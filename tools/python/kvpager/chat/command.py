@@ -178,7 +178,7 @@ def _chat(options: argparse.Namespace, screen: Screen) -> int:
             repeat_penalty=options.repeat_penalty, compare=options.compare))  # fmt: skip
         stack.callback(chat.close)
         try:
-            chat.begin(store.session(name).token_count if saved else 0)
+            chat.begin(_saved_tokens(store, name) if saved else 0)
             for question in _questions(interrupts, interactive):
                 if not interactive:
                     screen.question(question)
@@ -188,6 +188,11 @@ def _chat(options: argparse.Namespace, screen: Screen) -> int:
             screen.remark(f"all is kept; go on with: --session {name}")
             return 0 if interactive else 130
         return 1 if chat.refused else 0
+
+
+def _saved_tokens(store: kvpager.Store, name: str) -> int:
+    with keeper.opened(store, name) as session:
+        return session.token_count
 
 
 def _shortened(folder: Path) -> str:

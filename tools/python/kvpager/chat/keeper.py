@@ -66,10 +66,20 @@ def known_speed(store: kvpager.Store, model: str) -> tuple[int, float]:
     return known
 
 
+def opened(store: kvpager.Store, name: str) -> kvpager.Session:
+    """A conversation's session. Where it was just moving to other settings when its chat was killed, there are two of
+    that name, and the later one is meant. Raises kvpager.NotFound."""
+    same = [info for info in store.sessions() if info.name == name]
+    if len(same) < 2:
+        return store.session(name)
+    with store.space_by_id(max(same, key=changed).space_id) as space:
+        return space.session(name)
+
+
 def fork(store: kvpager.Store, name: str, copy: str) -> None:
     """Begins the conversation `copy` as `name` is now. The two share what they have in common."""
     refuse_taken(store, copy)
-    with store.session(name) as session, session.fork(copy) as other:
+    with opened(store, name) as session, session.fork(copy) as other:
         other.commit()
 
 
@@ -106,6 +116,7 @@ class Keeper:
     def __init__(self, store: kvpager.Store, context: Context, name: str) -> None:
         self.store, self.context, self.name = store, context, name
         self.pager = SessionPager(store, context.engine)
+        self._moves = False  # the session was computed under other settings, and is replaced by the next save
 
     def bring_back(self, conversation: Conversation) -> Return:
         """Puts what the store has of a conversation into the context."""
@@ -117,6 +128,7 @@ class Keeper:
                 raise kvpager.Conflict("another program changed the session meanwhile")
         except kvpager.Error as error:
             failure = error.message
+            self._moves = isinstance(error, kvpager.NotFound)
             self.pager.warm(conversation.tokens)
             if isinstance(error, (kvpager.BlockLost, kvpager.Damaged)):
                 self._cut_session(conversation)
@@ -128,7 +140,7 @@ class Keeper:
         """Ends the session before a block that is lost, so that the next save stores its tokens' rows anew. The words
         stay, and the tokens with them."""
         try:
-            with self.store.session(self.name) as session:
+            with opened(self.store, self.name) as session:
                 session.truncate(min(session.token_count, self.context.held))
                 session.metadata[METADATA_KEY] = conversation.to_text(session.token_count)
                 session.commit()
@@ -149,13 +161,19 @@ class Keeper:
         """Makes what the context holds, and the conversation, durable. Returns the seconds. Raises kvpager.Error."""
         started = perf_counter()
         self.pager.save(self.name, None, **{METADATA_KEY: conversation.to_text(self.context.held)})
+        if self._moves:
+            same = [info for info in self.store.sessions() if info.name == self.name]
+            for info in sorted(same, key=changed)[:-1]:
+                with self.store.space_by_id(info.space_id) as space:
+                    space.delete(self.name)
+            self._moves = False
         return perf_counter() - started
 
     def save_words(self, conversation: Conversation) -> None:
         """As `save`, before anything new was computed: the words alone. Nothing for a session that is not there yet."""
         if not any(info.name == self.name for info in self.store.sessions()):
             return
-        with self.store.session(self.name) as session:
+        with opened(self.store, self.name) as session:
             if session.token_count != self.context.held:
                 return
             session.metadata[METADATA_KEY] = conversation.to_text(self.context.held)
@@ -172,7 +190,7 @@ def read_conversation(store: kvpager.Store, name: str) -> Conversation | None:
     """A conversation as it was saved last; None where the store has no session of that name. Raises ChatError where it
     is no conversation."""
     try:
-        session = store.session(name)
+        session = opened(store, name)
     except kvpager.NotFound:
         return None
     with session:

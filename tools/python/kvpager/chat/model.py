@@ -47,11 +47,12 @@ class Model:
                             "name another GGUF file with --model")  # fmt: skip
         self.vocabulary = self.call.llama_model_get_vocab(self.handle)
         self.trained_context = int(self.call.llama_model_n_ctx_train(self.handle))
-        self.architecture = self._metadata("general.architecture")
-        self.name = self._metadata("general.name") or path.stem
+        self.architecture = self.metadata("general.architecture")
+        self.name = self.metadata("general.name") or path.stem
         self._template: bytes = self.call.llama_model_chat_template(self.handle, None) or _TEMPLATE
 
-    def _metadata(self, key: str) -> str | None:
+    def metadata(self, key: str) -> str | None:
+        """What the model's file says under a key; None where it says nothing."""
         buffer = ctypes.create_string_buffer(256)
         size = self.call.llama_model_meta_val_str(self.handle, key.encode(), buffer, len(buffer))
         return buffer.value.decode(errors="replace") if size >= 0 else None
@@ -120,12 +121,17 @@ class Context:
         self._memory = self.call.llama_get_memory(self.handle)
         self.engine = CallableEngine(
             model=str(model.path), context_tokens=self.token_count, architecture=model.architecture,
-            settings={"type_k": "f16", "type_v": "f16", "flash_attn": "auto"},  # llama.cpp's own defaults
+            settings={"type_k": "f16", "type_v": "f16", "flash_attn": "auto", **self._long_rope()},  # the defaults
             get_size=lambda: self.call.llama_state_seq_get_size(self.handle, 0),
             get_data=lambda address, size: self.call.llama_state_seq_get_data(self.handle, address, size, 0),
             set_data=lambda address, size: self.call.llama_state_seq_set_data(self.handle, address, size, 0),
             remove=lambda first: self.call.llama_memory_seq_rm(self._memory, 0, first, -1),
             get_positions=self._positions, compute=self._compute, tokens=[])  # fmt: skip
+
+    def _long_rope(self) -> dict[str, str]:
+        """Models with two sets of rotation factors choose by the context's length, which then changes the keys."""
+        length = self.model.metadata(f"{self.model.architecture}.rope.scaling.original_context_length")
+        return {"long_rope": "on" if self.token_count > int(length) else "off"} if length else {}
 
     @property
     def held(self) -> int:

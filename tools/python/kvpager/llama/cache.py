@@ -12,14 +12,15 @@ import hashlib
 import logging
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import kvpager
 
-from .llama_cpp_python import LlamaCppEngine
-from .pager import SessionPager, common_prefix
+from .context import token_list
+from .llama_cpp_python import LlamaCppEngine, sees_images
+from .pager import SessionPager
 
 if TYPE_CHECKING:
     from llama_cpp import Llama, LlamaState
@@ -44,16 +45,20 @@ class KVPagerCache(_Base):  # type: ignore[misc]  # llama-cpp-python may be abse
     and the completion goes on from there. What completions leave is stored in the background as cache: the least
     recently used leaves where `capacity_bytes` is reached. `flush()` waits until all of it is on disk.
 
-    A store that fails is a miss, and says so in the log "kvpager.llama"; no completion fails because of it.
+    A store that fails is a miss, and says so in the log "kvpager.llama"; no completion fails because of it. Nothing is
+    cached for a `Llama` whose chat handler sees images: token ids do not tell one picture from another.
     """
 
     def __init__(
         self, llm: Llama, store: kvpager.Store | str | os.PathLike[str] = ".cache/kvpager",
-        capacity_bytes: int = 2 << 30, *, memory: int | str = "256MiB", salt: str = "", block_tokens: int = 64,
+        capacity_bytes: int = 2 << 30, *, memory: int | str = "256MiB", salt: str = "",
+        settings: Mapping[str, str] | None = None, block_tokens: int = 64, model: str | None = None,
     ) -> None:  # fmt: skip
         """
         store: a folder, or an open store, whose own quota then counts and which stays the caller's.
-        capacity_bytes: most bytes on disk. memory: budget for decoded blocks, for a folder.
+        capacity_bytes: most bytes on disk; in a caller's store, most bytes of what is kept whole (models with sliding
+        windows or recurrent memories). memory: budget for decoded blocks, for a folder.
+        salt, settings, block_tokens, model: as in `SessionPager`.
         """
         self.capacity_bytes = capacity_bytes
         self._owns_store = not isinstance(store, kvpager.Store)
@@ -61,7 +66,14 @@ class KVPagerCache(_Base):  # type: ignore[misc]  # llama-cpp-python may be abse
             store = kvpager.Store(store, memory=memory, quota=capacity_bytes)
         self.store: kvpager.Store = store
         self.llm = llm
-        self.pager = SessionPager(self.store, LlamaCppEngine(llm), salt=salt, block_tokens=block_tokens)
+        try:
+            self.pager = SessionPager(
+                self.store, LlamaCppEngine(llm, model=model), salt=salt, settings=settings, block_tokens=block_tokens)
+        except BaseException:
+            if self._owns_store:
+                self.store.close()
+            raise
+        self._used: dict[str, datetime] = {}  # sessions of whole states, when this process took them last
         self._writer = _BackgroundWriter(self.store)
 
     @property
@@ -77,7 +89,7 @@ class KVPagerCache(_Base):  # type: ignore[misc]  # llama-cpp-python may be abse
 
     def __getitem__(self, key: Sequence[int]) -> LlamaState:
         """Puts the longest stored prefix of `key` into the context, and returns it. Raises KeyError on a miss."""
-        prompt = [int(token) for token in key]
+        prompt = token_list(key)
         try:
             count = self._warm(prompt)
         except Exception as error:  # no completion fails because of its cache
@@ -89,7 +101,7 @@ class KVPagerCache(_Base):  # type: ignore[misc]  # llama-cpp-python may be abse
         return stored_state(self, prompt[:count])
 
     def __contains__(self, key: Sequence[int]) -> bool:
-        prompt = [int(token) for token in key]
+        prompt = token_list(key)
         try:
             found = self.pager.spaces.find(prompt[: max(0, len(prompt) - 1)])
         except kvpager.Error as error:
@@ -109,22 +121,18 @@ class KVPagerCache(_Base):  # type: ignore[misc]  # llama-cpp-python may be abse
     # How
 
     def _warm(self, prompt: list[int]) -> int:
-        held = self.pager.states.held or []
+        if sees_images(self.llm):
+            return 0
         if self.llm._logits_all and self.llm.draft_model is None:
             # Whoever asked for every token's logits would get another prompt's for those that are not computed.
             _log.warning("a Llama with logits_all=True computes its prompts: what is cached has no logits")
             return 0
-        if held == prompt and not getattr(self.llm, "_requires_eval", True):
-            return len(held)  # computed a moment ago, logits and all: Llama samples at once
-        common = common_prefix(held, prompt)
-        if common > 0 and common < len(held) and self.pager.states.can_be_cut():
-            found = self.pager.spaces.find(prompt[:-1])
-            longest = found[0].token_count if found else 0
-            for hit in found:
-                hit.close()
-            if common >= longest:
-                return common  # the context has more of it than the store: Llama itself cuts it there
-        return self.pager.warm(prompt)
+        if not getattr(self.llm, "_requires_eval", True) and self.pager.states.held == prompt:
+            return len(prompt)  # computed a moment ago, logits and all: Llama samples at once
+        count = self.pager.warm(prompt)
+        if self.pager.last.session is not None:
+            self._used[self.pager.last.session] = datetime.now(timezone.utc)
+        return count
 
     def _forget(self) -> None:
         """Leaves the context empty, since nobody knows what it holds."""
@@ -134,8 +142,8 @@ class KVPagerCache(_Base):  # type: ignore[misc]  # llama-cpp-python may be abse
             _log.exception("the context cannot be cleared")
 
     def _store(self, value: LlamaState) -> None:
-        tokens = [int(token) for token in value.input_ids[: value.n_tokens]]
-        if not tokens:
+        tokens = token_list(value.input_ids[: value.n_tokens])
+        if not tokens or sees_images(self.llm):
             return
         states = self.pager.states
         if self.pager.states.held != tokens:
@@ -163,16 +171,25 @@ class KVPagerCache(_Base):  # type: ignore[misc]  # llama-cpp-python may be abse
         return [info for info in self.store.sessions() if info.name.startswith(_RESERVED)]
 
     def _trim(self, keep: str) -> None:
-        while self.cache_size > self.capacity_bytes and self._delete_oldest(keep):
+        while self._whole_bytes() > self.capacity_bytes and self._delete_oldest(keep):
             self.store.write_back()
             self.store.collect_garbage()
+
+    def _whole_bytes(self) -> int:
+        """What counts against the capacity. In a caller's store that is not what others keep there."""
+        if self._owns_store:
+            return self.cache_size
+        token_bytes = {one["id"]: int(one["tokenBytes"]) for one in self.store.spaces()}
+        return sum(
+            info.checkpoint_bytes + info.token_count * token_bytes[info.space_id] for info in self._sessions())
 
     def _delete_oldest(self, keep: str) -> bool:
         sessions = [info for info in self._sessions() if info.name != keep]
         if not sessions:
             return False
-        # Times are those of commits, which every session in the list has had.
-        self.store.delete(min(sessions, key=lambda info: info.updated or info.created or _NEVER).name)
+        oldest = min(sessions, key=lambda info: max(info.updated or _NEVER, self._used.get(info.name, _NEVER)))
+        with self.store.space_by_id(oldest.space_id) as space:  # another model may have one of the same tokens
+            space.delete(oldest.name)
         return True
 
     # The end
@@ -187,6 +204,8 @@ class KVPagerCache(_Base):  # type: ignore[misc]  # llama-cpp-python may be abse
         self.pager.close()
         if self._owns_store:
             self.store.close()
+        elif not self.store.closed:  # a store that was closed has written everything
+            self.flush()
 
     def __enter__(self) -> KVPagerCache:
         return self
@@ -245,6 +264,11 @@ def stored_state(cache: KVPagerCache, tokens: list[int]) -> LlamaState:
             self.n_tokens = len(tokens)
             self.seed = llm._seed
             self._bytes: bytes | None = None
+
+        def __reduce__(self) -> tuple[Any, ...]:
+            """Copied or pickled, it is a plain LlamaState with its bytes."""
+            return LlamaState, (
+                self.input_ids, self.scores, self.n_tokens, self.llama_state, self.llama_state_size, self.seed)
 
         @property
         def scores(self) -> Any:

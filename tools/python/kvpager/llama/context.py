@@ -3,12 +3,14 @@
 Invariants:
 - A state is taken from the context only where its cells are the tokens that it is said to hold, at positions from 0.
 - After a state was refused, or was taken otherwise than asked, the context is empty and known to be.
+- Whatever ends a change halfway (ctrl-C, a binding that raises), the engine is never told to hold more than it does.
 - The context is never cut where its state cannot be: llama.cpp would say yes and go on with a window that lacks rows.
 """
 
 from __future__ import annotations
 
 import logging
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
@@ -26,8 +28,13 @@ _EMPTY_STATE_BYTES = 1024
 
 
 def token_list(tokens: Sequence[int]) -> list[int]:
-    """Token ids as plain integers, whatever sequence they came in."""
-    return list(tokens.tolist()) if hasattr(tokens, "tolist") else [int(token) for token in tokens]
+    """Token ids as plain integers, whatever sequence they came in: a list of its own."""
+    if not isinstance(tokens, (list, tuple)) and hasattr(tokens, "tolist"):
+        return list(tokens.tolist())
+    try:
+        return array("i", tokens).tolist()
+    except (TypeError, OverflowError):  # items that can be made integers, or whatever the store will refuse
+        return [int(token) for token in tokens]
 
 
 class Refused(Exception):
@@ -51,7 +58,12 @@ class ContextStates:
     def held(self) -> list[int] | None:
         """The tokens that the context holds; None where nobody knows."""
         tokens = self.engine.tokens
-        return None if tokens is None else token_list(tokens)
+        return tokens if tokens is None or type(tokens) is list else token_list(tokens)
+
+    def has_lost(self, held: Sequence[int]) -> bool:
+        """Whether the context visibly lacks what it is said to hold: somebody cleared it and told nobody."""
+        positions = self.engine.positions()
+        return positions is not None and positions[1] < len(held) - 1
 
     @contextmanager
     def take(self, tokens: Sequence[int]) -> Iterator[kvpager.State]:
@@ -90,6 +102,11 @@ class ContextStates:
             raise kvpager.InvalidArgument(
                 "the context's cells are not at positions 0, 1, 2, ... in this order: it was shifted, or sequences mix "
                 "in one cache (kv_unified), and its rows would not fit their tokens")
+        known = self.held
+        overlap = 0 if known is None or known is tokens else min(len(known), count)
+        if overlap and list(known or [])[:overlap] != list(tokens[:overlap]):
+            raise kvpager.InvalidArgument(
+                "the engine was told that its context holds other tokens than these: its `tokens` are to be kept up")
 
     def _learn(self, state: kvpager.State) -> None:
         if state.token_count > 0 or state.checkpoint_size > 0:
@@ -143,13 +160,19 @@ class ContextStates:
         data = self._written(size, write)
         byte_count = data.nbytes
         written = perf_counter()
-        consumed = self.engine.set_state(data)
-        self.put_bytes, self.write_seconds, self.set_seconds = byte_count, written - started, perf_counter() - written
-        positions = self.engine.positions()
         last = len(tokens) - 1
-        if consumed == byte_count and (positions is None or positions[1] == last):
-            self.engine.hold(tokens)
-            return
+        self.engine.hold([])
+        try:
+            consumed = self.engine.set_state(data)
+            self.put_bytes, self.write_seconds, self.set_seconds = (
+                byte_count, written - started, perf_counter() - written)
+            positions = self.engine.positions()
+            if consumed == byte_count and (positions is None or positions[1] == last):
+                self.engine.hold(tokens)
+                return
+        except BaseException:
+            self.clear()
+            raise
         self.clear()
         if consumed == 0:
             raise Refused("the engine refuses the state")
@@ -168,14 +191,17 @@ class ContextStates:
     def cut(self, token_count: int) -> bool:
         """Makes the context hold its first tokens alone. False where it may not be cut; it is as it was then."""
         held = self.held
-        if held is None or not self.can_be_cut() or not self.engine.cut(token_count):
+        if held is None or not self.can_be_cut():
             return False
         self.engine.hold(held[:token_count])
+        if not self.engine.cut(token_count):
+            self.engine.hold(held)
+            return False
         return True
 
     def clear(self) -> None:
-        self.engine.clear()
         self.engine.hold([])
+        self.engine.clear()
 
     def close(self) -> None:
         self.buffer.close()

@@ -59,7 +59,9 @@ class Engine(Protocol):
         ...
 
     def hold(self, tokens: Sequence[int]) -> None:
-        """Told after each change that kvpager made: the context holds these tokens now."""
+        """Told with each change that kvpager makes: the context holds these tokens. Told before tokens are taken away
+        and after they were put in, so that a change which is broken off leaves cells without tokens, never tokens
+        without cells."""
         ...
 
     def state_size(self) -> int:
@@ -80,7 +82,8 @@ class Engine(Protocol):
         ...
 
     def cut(self, token_count: int) -> bool:
-        """Forgets everything from token `token_count` on. Asked for only where that is exact. False: not possible."""
+        """Forgets everything from token `token_count` on. Asked for only where that is exact, and after `hold`. False:
+        not possible, and nothing was changed."""
         ...
 
     def positions(self) -> tuple[int, int] | None:
@@ -124,6 +127,8 @@ class CallableEngine:
     """Computes tokens from the sequence's end on; only used to see what a state looks like."""
     adapter: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
+    """What changes values and stands in no state: rope scaling where it is not the model's own, long or short rotation
+    factors, control vectors; for quantised caches the release of llama.cpp."""
     architecture: str | None = None
     streams: int = 1
     sequence: int = 0

@@ -2,7 +2,8 @@
 
 Caches of different weights must never meet, and two files of one name may hold different weights, so that neither the
 path nor the name will do. Hashing takes seconds per gigabyte; the digest is kept in the user's cache folder under the
-file's path, size, time of change and inode, so that a restart does not hash again.
+file's path, size, inode and times, so that a restart does not hash again. The time of modification alone would not do:
+whoever puts another file in its place can set it (cp -p, rsync -t), while nobody sets the time of the inode's change.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ import logging
 import os
 import re
 import tempfile
+import time
 from pathlib import Path
+from typing import Any
 
 _log = logging.getLogger("kvpager.llama")
+SETTLED_NANOSECONDS = 50_000_000
 _SPLIT = re.compile(r"^(?P<stem>.*)-(?P<index>\d{5})-of-(?P<count>\d{5})\.gguf$")
 
 
@@ -58,28 +62,35 @@ def _file_digest(path: Path) -> str:
             return str(known["sha256"])
     except (OSError, ValueError, KeyError, TypeError):
         pass  # not computed yet, or not readable: it is computed
+    age = time.time_ns() - before[-1]
     digest = hashlib.sha256()
     buffer = bytearray(4 << 20)
     view = memoryview(buffer)
     with open(path, "rb", buffering=0) as file:
         while count := file.readinto(buffer):
             digest.update(view[:count])
-    if _stamp(path) == before:  # a file that changes meanwhile has no digest worth keeping
+    # A file that changes meanwhile has no digest worth keeping, and one that has just changed may change again within
+    # the clock's tick, unseen.
+    if _stamp(path) == before and age > SETTLED_NANOSECONDS:
         _keep(entry, {"file": before, "sha256": digest.hexdigest()})
     return digest.hexdigest()
 
 
-def _stamp(path: Path) -> list[object]:
+def _stamp(path: Path) -> list[Any]:
     status = path.stat()
-    return [str(path), status.st_size, status.st_mtime_ns, status.st_ino]
+    return [str(path), status.st_size, status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns]
 
 
 def _keep(entry: Path, value: dict[str, object]) -> None:
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=entry.parent)
-        with os.fdopen(handle, "w") as file:
-            json.dump(value, file)
-        os.replace(name, entry)
+        try:
+            with os.fdopen(handle, "w") as file:
+                json.dump(value, file)
+            os.replace(name, entry)
+        except BaseException:
+            os.unlink(name)
+            raise
     except OSError as error:
         _log.info("the model's digest is not kept, the next start computes it again: %s", error)

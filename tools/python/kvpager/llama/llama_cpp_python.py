@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
 _GGML_TYPES = {0: "f32", 1: "f16", 2: "q4_0", 3: "q4_1", 6: "q5_0", 7: "q5_1", 8: "q8_0", 20: "iq4_nl", 30: "bf16"}
 _FLASH_ATTENTION = {-1: "auto", 0: "off", 1: "on"}
+_QUANTISED = frozenset((2, 3, 6, 7, 8, 20))
 _BYTE = ctypes.POINTER(ctypes.c_uint8)
+
+
+def sees_images(llm: Llama) -> bool:
+    """Whether a chat handler computes images into the context, whose rows no token ids name."""
+    return hasattr(getattr(llm, "chat_handler", None), "clip_model_path")
 
 
 class LlamaCppEngine:
@@ -22,6 +28,10 @@ class LlamaCppEngine:
 
     The settings are read from the parameters that the `Llama` was made with; what stays at its default (0: from the
     model) is left out, so that equal contexts are equal.
+
+    `Llama.generate` cuts its context back to what a prompt has in common with it. For sliding windows that is exact
+    only while the rows before the cut are there, which a state does not bring; llama.cpp does it all the same and says
+    yes. So such a `Llama` is told no here, and computes the prompt from its beginning.
     """
 
     sequence = 0
@@ -34,11 +44,12 @@ class LlamaCppEngine:
         self._api = api
         self.model = model or model_digest(llm.model_path)
         self.adapter = self._describe_adapter()
-        self.settings: Mapping[str, str] = self._describe_settings()
         self.architecture: str | None = (llm.metadata or {}).get("general.architecture")
         parameters: Any = llm.context_params
         self.streams = 1 if getattr(parameters, "kv_unified", False) else int(api.llama_n_seq_max(llm.ctx))
         self.context_tokens = int(api.llama_n_ctx(llm.ctx)) // self.streams
+        self.settings: Mapping[str, str] = self._describe_settings()
+        self._guard_windows()
 
     def _describe_adapter(self) -> str:
         if not self.llm.lora_path:
@@ -65,6 +76,11 @@ class LlamaCppEngine:
                 settings[name] = repr(value)
         for name, value in sorted((self.llm.kv_overrides or {}).items()):
             settings[f"override.{name}"] = repr(value)
+        if {parameters.type_k, parameters.type_v} & _QUANTISED:
+            # Quantised rows are rotated by some releases and not by others, and their states do not all tell.
+            import llama_cpp
+
+            settings["llama_cpp"] = str(llama_cpp.__version__)
         settings.update(self._long_rope())
         return settings
 
@@ -72,13 +88,33 @@ class LlamaCppEngine:
         """Models with two sets of rotation factors choose by the context's length, which then changes the keys."""
         for name, value in (self.llm.metadata or {}).items():
             if name.endswith(".rope.scaling.original_context_length"):
-                is_long = self._api.llama_n_ctx(self.llm.ctx) > int(value)
-                return {"long_rope": "on" if is_long else "off"}
+                return {"long_rope": "on" if self.context_tokens > int(value) else "off"}
         return {}
 
+    def _guard_windows(self) -> None:
+        api, context = self._api, self.llm._ctx
+        window = int(api.llama_model_n_swa(self.llm.model)) if hasattr(api, "llama_model_n_swa") else 0
+        if window <= 0 or getattr(context, "kvpager_guard", False):
+            return
+        remove = context.kv_cache_seq_rm
+
+        def remove_where_exact(seq_id: int, p0: int, p1: int) -> bool:
+            memory, sequence = api.llama_get_memory(context.ctx), max(seq_id, 0)
+            first = int(api.llama_memory_seq_pos_min(memory, sequence))
+            last = int(api.llama_memory_seq_pos_max(memory, sequence))
+            if 0 < p0 <= last and first > max(0, p0 - window + 1):
+                return False
+            return bool(remove(seq_id, p0, p1))
+
+        context.kv_cache_seq_rm = remove_where_exact
+        context.kvpager_guard = True
+
     @property
-    def tokens(self) -> list[int]:
-        return list(self.llm.input_ids[: self.llm.n_tokens].tolist())
+    def tokens(self) -> list[int] | None:
+        if sees_images(self.llm):
+            return None  # where images are, `input_ids` keeps what an earlier prompt had there
+        tokens: list[int] = self.llm.input_ids[: self.llm.n_tokens].tolist()
+        return tokens
 
     def hold(self, tokens: Sequence[int]) -> None:
         count = len(tokens)
@@ -103,16 +139,11 @@ class LlamaCppEngine:
         return self._api.llama_get_memory(self.llm.ctx)
 
     def clear(self) -> None:
+        self.hold([])  # before: a ctrl-C in between must not leave tokens without cells
         self._api.llama_memory_seq_rm(self._memory, self.sequence, -1, -1)
-        self.llm.n_tokens = 0
-        self.llm._requires_eval = True
 
     def cut(self, token_count: int) -> bool:
-        if not self._api.llama_memory_seq_rm(self._memory, self.sequence, token_count, -1):
-            return False
-        self.llm.n_tokens = token_count
-        self.llm._requires_eval = True
-        return True
+        return bool(self._api.llama_memory_seq_rm(self._memory, self.sequence, token_count, -1))
 
     def positions(self) -> tuple[int, int]:
         memory = self._memory

@@ -97,20 +97,36 @@ class SessionPager:
         held = self._held(tokens)
         with self.states.take(held) as state:
             home = self.spaces.home_of(state)
-            before = self.spaces.with_session(session)
-            if before is not None and before is not home:
-                # Computed under another version of llama.cpp: the session moves to where its rows now belong.
-                before.space.delete(session)
-                before = None
-            with home.space.create(session) if before is None else home.space.session(session) as record:
+            moves = self.spaces.with_session(session, besides=home)
+            with self._record(home, session) as record:
                 if home.wholeness == "opaque":
                     self._take_opaque(record, held)
                 else:
                     record.take(state)
+                if moves is not None:
+                    self._inherit(record, moves)
                 for name, value in metadata.items():
                     record.metadata[name] = value
                 record.commit()
+            if moves is not None:
+                moves.space.delete(session)
         return len(held)
+
+    @staticmethod
+    def _record(home: EngineSpace, name: str) -> kvpager.Session:
+        try:
+            return home.space.session(name)
+        except kvpager.NotFound:
+            return home.space.create(name)
+
+    @staticmethod
+    def _inherit(record: kvpager.Session, moves: EngineSpace) -> None:
+        """Computed under another version of llama.cpp, a session moves to where its rows now belong, with what was said
+        of it. What it was is deleted when that is on disk."""
+        with moves.space.session(record.name) as before:
+            for name, value in before.metadata.items():
+                record.metadata[name] = value
+            record.expires = before.expires
 
     def _take_opaque(self, record: kvpager.Session, tokens: Sequence[int]) -> None:
         """A memory without rows: the tokens stand with rows of one byte, and the whole state is the checkpoint."""
@@ -150,25 +166,25 @@ class SessionPager:
     def resume(self, session: str) -> list[int]:
         """Puts a saved session into the context, whole, and returns its tokens.
 
-        The logits of its last token are not part of it: what comes next must be computed. Raises kvpager.NotFound
-        where there is no such session of this model, adapter, settings and salt; kvpager.Error where the store fails;
-        the context then holds nothing or what it held.
+        The logits of its last token are not part of it: what comes next must be computed, behind exactly these tokens
+        (for a prompt that may leave them on the way, `warm` it). Raises kvpager.NotFound where there is no such session
+        of this model, adapter, settings and salt; kvpager.Error where the store fails; the context then holds nothing
+        or what it held.
         """
         home = self.spaces.with_session(session)
         if home is None:
             raise self._not_found(session)
         try:
-            self._put_session(home, session)
+            return self._put_session(home, session)
         except Refused as refusal:
             if home.wholeness or not self._probe():
                 raise kvpager.InvalidArgument(
                     f'the context does not take the session "{session}" ({refusal}): it was saved from a context of '
                     "another kind (n_seq_max, kv_unified, version of llama.cpp)") from None
             try:
-                self._put_session(home, session)
+                return self._put_session(home, session)
             except Refused as again:
                 raise kvpager.InvalidArgument(f'the context does not take the session "{session}": {again}') from None
-        return self.states.held or []
 
     def _not_found(self, session: str) -> kvpager.NotFound:
         others = [info for info in self.store.sessions() if info.name == session]
@@ -178,9 +194,12 @@ class SessionPager:
             f'the session "{session}" was computed by another model, adapter or settings, or under another salt: open '
             "the context as it was then")
 
-    def _put_session(self, home: EngineSpace, name: str) -> None:
+    def _put_session(self, home: EngineSpace, name: str, expected: list[int] | None = None) -> list[int]:
+        """Returns the session's tokens, which must be the expected ones."""
         with home.space.session(name) as record:
-            tokens = list(record.tokens)
+            tokens = record.tokens
+            if expected is not None and tokens != expected:
+                raise Refused("another process changed the session meanwhile")
             if home.wholeness == "opaque":
                 self._put_opaque(tokens, record.checkpoint or memoryview(b""))
             else:
@@ -190,6 +209,7 @@ class SessionPager:
                     tokens, lambda: record.export_size(**options),
                     lambda buffer: record.export(into=buffer, **options))
         self.last.session = name
+        return tokens
 
     def _put_opaque(self, tokens: list[int], state: memoryview) -> None:
         def write(buffer: memoryview) -> memoryview:
@@ -242,8 +262,8 @@ class SessionPager:
     def _kept(self, prompt: list[int], limit: int) -> tuple[int, bool]:
         """How many tokens of the prompt the context holds already, and whether it must be cut back to them."""
         held = self.states.held
-        if not held:
-            return 0, held is None
+        if not held or self.states.has_lost(held):
+            return 0, held != []
         common = min(common_prefix(held, prompt), limit)
         if common == len(held):
             return common, False
@@ -256,7 +276,7 @@ class SessionPager:
             return kept
         if must_cut:
             held = self.states.held or []
-            if common_prefix(held, prompt) and not self.states.can_be_cut():
+            if common_prefix(held, prompt) and not self.states.has_lost(held) and not self.states.can_be_cut():
                 _log.info(
                     "the context is cleared: its state cannot be cut back (sliding window or recurrent memory), and "
                     "the prompt leaves it after %d of %d tokens", common_prefix(held, prompt), len(held))
@@ -267,9 +287,7 @@ class SessionPager:
         for attempt in range(2):
             try:
                 if hit.session is not None:
-                    self._put_session(hit.home, hit.session)
-                    if self.states.held != prompt[: hit.token_count]:
-                        raise Refused("another process changed the session meanwhile")
+                    self._put_session(hit.home, hit.session, prompt[: hit.token_count])
                 else:
                     self._put_prefix(hit, prompt)
                 return True

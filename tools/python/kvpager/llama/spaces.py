@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -43,6 +45,12 @@ class Found:
             self.prefix.close()
 
 
+def _is_set(variable: str) -> bool:
+    """Whether llama.cpp takes an environment variable for true: atoi() gives another number than 0."""
+    number = re.match(r"\s*[+-]?\d+", os.environ.get(variable, ""))
+    return number is not None and int(number[0]) != 0
+
+
 class EngineSpaces:
     """The cache spaces of one engine in a store. Several, where versions of llama.cpp have written them."""
 
@@ -51,6 +59,8 @@ class EngineSpaces:
     ) -> None:
         self.store, self.engine, self.salt, self.block_tokens = store, engine, salt, block_tokens
         self.own = {**engine.settings, **settings}
+        if _is_set("LLAMA_ATTN_ROT_DISABLE"):
+            self.own["rotation"] = "off"  # llama.cpp then keeps quantised rows as they are, and not each state tells
         if own_settings(self.own) != self.own:
             raise kvpager.InvalidArgument('names of settings do not begin with "llama." or "kvpager."')
         self._open: dict[int, EngineSpace] = {}
@@ -92,9 +102,11 @@ class EngineSpaces:
             and own_settings(description["settings"]) == self.own
         )
 
-    def with_session(self, name: str) -> EngineSpace | None:
-        """The engine's space that has a committed session of this name."""
+    def with_session(self, name: str, besides: EngineSpace | None = None) -> EngineSpace | None:
+        """The engine's space (another than `besides`) that has a committed session of this name."""
         for home in self._known_then_new():
+            if home is besides:
+                continue
             try:
                 home.space.session(name).close()
                 return home

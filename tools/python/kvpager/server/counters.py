@@ -47,21 +47,28 @@ class Counters:
             self.prompt_speed = _blend(self.prompt_speed, 1000 * computed / milliseconds)
         return True
 
-    def add_restore(self, tokens: int, seconds: float) -> None:
-        """Counts a state that was put into a slot."""
+    def add_restore(self, tokens: int, seconds: float, own_seconds: float) -> None:
+        """Counts a state that was put into a slot. own_seconds: of it, what was no waiting for other work."""
         self.restores += 1
         self.tokens_restored += tokens
         self.restore_seconds += seconds
-        if seconds > 0:
-            self.load_speed = _blend(self.load_speed, tokens / seconds)
+        if own_seconds > 0:
+            self.load_speed = _blend(self.load_speed, tokens / own_seconds)
+
+    def is_worth_loading(self, tokens: int, gain: int) -> bool:
+        """Whether restoring so many tokens takes less time than computing those of them that a slot lacks.
+
+        Each no makes the next one less likely, so that one slow restore is not believed for ever."""
+        if self.load_speed is None or self.prompt_speed is None:
+            return True
+        worth = tokens / self.load_speed < gain / self.prompt_speed
+        if not worth:
+            self.load_speed *= 1.5
+        return worth
 
     def compute_seconds(self, tokens: int) -> Optional[float]:
         """How long computing so many prompt tokens takes, None before it was measured."""
         return tokens / self.prompt_speed if self.prompt_speed else None
-
-    def load_seconds(self, tokens: int) -> float:
-        """How long restoring so many tokens takes; 0 before it was measured."""
-        return tokens / self.load_speed if self.load_speed else 0.0
 
     def as_json(self) -> dict[str, Any]:
         """All counts."""

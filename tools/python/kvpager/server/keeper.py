@@ -260,11 +260,7 @@ class Keeper:
             limit = self._limit(len(tokens) - held)
             found = await self._on_thread(self._loader, functools.partial(self.shelf.find, tokens), limit)
         gain = found.token_count - held
-        computing = self.counters.compute_seconds(gain)
-        worth = gain >= LEAST_GAIN and (
-            computing is None or self.counters.load_seconds(found.token_count) < computing
-        )
-        if worth:
+        if gain >= LEAST_GAIN and self.counters.is_worth_loading(found.token_count, gain):
             await self._restore(slot, found, tokens, self._limit(gain))
             self.counters.hits += 1
         elif held >= LEAST_GAIN:
@@ -284,12 +280,13 @@ class Keeper:
             write = functools.partial(self.shelf.write, found, tokens, file, self.scratch.has_room)
             held = await self._on_thread(self._loader, write, limit, file)
             slot.hold(None, exact=False, unsaved=False)
-            await self._slot_action(slot, "restore", file, self._patience(limit))
+            written = time.monotonic() - began
+            answer = await self._slot_action(slot, "restore", file, self._patience(limit))
             slot.hold(held, exact=True, unsaved=False)
         finally:
             file.unlink(missing_ok=True)
         seconds = time.monotonic() - began
-        self.counters.add_restore(len(held), seconds)
+        self.counters.add_restore(len(held), seconds, written + _own_seconds(answer, seconds - written))
         log.info("slot %d: %d tokens restored in %.1f ms", slot.index, len(held), 1000 * seconds)
 
     def _patience(self, limit: float) -> float:
@@ -473,3 +470,10 @@ class Keeper:
         if now - self._said.get(code, -QUIET_SECONDS) >= QUIET_SECONDS:
             self._said[code] = now
             log.warning("%s", message)
+
+
+def _own_seconds(answer: dict[str, Any], most: float) -> float:
+    """What llama-server says that a restore took, without its wait for the batch of another slot."""
+    timings = answer.get("timings")
+    told = timings.get("restore_ms") if isinstance(timings, dict) else None
+    return min(told / 1000, most) if isinstance(told, (int, float)) else most

@@ -114,6 +114,42 @@ class OneCommand(unittest.TestCase):
             self.assertTrue(os.path.exists(f"{folder}/kvpager/chat/data.mdb"))
 
 
+class OtherSettings(ChatCase):
+    """Models with two sets of rotation factors compute other keys in a longer context."""
+
+    def test_a_conversation_moves_to_the_settings_that_it_goes_on_with(self) -> None:
+        from unittest import mock
+
+        import kvpager
+        from kvpager.chat.keeper import Keeper, opened, read_conversation
+        from kvpager.chat.libllama import LibLlama
+        from kvpager.chat.model import Context, Model, default_model
+
+        self.chat(FRANCE)
+        model = Model(LibLlama(), default_model())
+        self.addCleanup(model.close)
+        with mock.patch.object(model, "metadata", return_value="128"):
+            context = Context(model, 256, 1)
+        self.addCleanup(context.close)
+        self.assertEqual(context.engine.settings["long_rope"], "on")
+        with kvpager.Store(self.store, memory="32MiB") as store, Keeper(store, context, "chat") as keeper:
+            conversation = read_conversation(store, "chat")
+            assert conversation is not None
+            held = store.sessions()[0].token_count
+            self.assertEqual(keeper.bring_back(conversation).token_count, 0, "rows of other keys came back")
+            context.evaluate(conversation.tokens[:held])
+            with mock.patch.object(kvpager.Space, "delete", side_effect=kvpager.InputOutput("killed here")):
+                with self.assertRaises(kvpager.InputOutput):
+                    keeper.save(conversation)
+            self.assertEqual(len(store.sessions()), 2)
+            with opened(store, "chat") as session:
+                self.assertEqual(session.space.description["settings"]["long_rope"], "on")
+            keeper.save(conversation)
+            self.assertEqual([info.name for info in store.sessions()], ["chat"])
+            keeper.pager.states.clear()
+            self.assertEqual(keeper.bring_back(conversation).token_count, held)
+
+
 class ManyConversations(ChatCase):
     def test_list_names_the_conversations_the_last_one_first(self) -> None:
         self.assertIn("no conversations", self.chat(options=("--list",)).output)

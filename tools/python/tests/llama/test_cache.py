@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 import unittest
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from scenario import Computed, ModelTest, in_new_process, long_tokens, need_llama_cpp, open_llama, smollm2
@@ -112,8 +114,8 @@ class Cache(ModelTest):
         self.assertTrue(all(count <= 8 for count in told["computed"]), told["computed"])
 
     def test_capacity_is_kept_by_deleting_what_was_used_least_recently(self) -> None:
-        capacity = 24 << 20
-        cache = self.cache("capacity", capacity_bytes=capacity)
+        capacity = 24 << 20  # four prompts do not fit
+        cache = self.cache("capacity", capacity_bytes=capacity, memory="10MiB")  # memory holds one of them
         for index in range(5):
             self.llm.reset()
             self.computed(long_tokens(self.llm, 600)[index * 60 : index * 60 + 280])
@@ -123,6 +125,9 @@ class Cache(ModelTest):
         self.llm.reset()
         _, computed = self.computed(long_tokens(self.llm, 600)[240:520])
         self.assertLessEqual(computed, 8, "the latest is there")
+        self.llm.reset()
+        _, computed = self.computed(long_tokens(self.llm, 600)[:280])
+        self.assertGreater(computed, 64, "the first went")
 
     def test_what_a_look_up_returns_is_a_state_that_llama_loads(self) -> None:
         import llama_cpp
@@ -135,12 +140,44 @@ class Cache(ModelTest):
         self.assertEqual(state.n_tokens, PROMPT - 1)
         saved = state.llama_state
         self.assertEqual(state.llama_state_size, len(saved))
+        copied = pickle.loads(pickle.dumps(state))
+        self.assertIs(type(copied), llama_cpp.LlamaState)
+        self.assertEqual((copied.n_tokens, copied.llama_state), (state.n_tokens, saved))
         self.llm.reset()
         self.llm.load_state(state)
         self.llm.set_cache(None)
         before = self.run_.count
         self.assertEqual(complete(self.llm, self.prompt), text)
         self.assertLessEqual(self.run_.count - before, 8)
+
+    def test_a_context_that_holds_more_is_cut_to_what_a_look_up_returns(self) -> None:
+        cache = self.cache("more")
+        self.computed(self.prompt)
+        shorter = self.prompt[:200]
+        state = cache[shorter]
+        self.assertEqual(state.n_tokens, 199)
+        self.llm.load_state(state)
+        self.llm.set_cache(None)
+        answer, computed = self.computed(shorter)
+        self.assertLessEqual(computed, 8)
+        self.llm.reset()
+        self.assertEqual(self.computed(shorter)[0], answer)
+
+    def test_where_images_may_be_nothing_is_cached(self) -> None:
+        """In the place of an image `input_ids` has whatever an earlier prompt had there."""
+        cache = self.cache("images")
+        self.addCleanup(setattr, self.llm, "chat_handler", self.llm.chat_handler)
+        self.llm.chat_handler = SimpleNamespace(clip_model_path="projector.gguf")
+        self.computed(self.prompt)
+        cache.flush()
+        self.assertEqual(cache.store.statistics()["blocks"]["unique"], 0)
+        with self.assertRaises(KeyError):
+            cache[self.prompt]
+        with self.assertRaisesRegex(kvpager.InvalidArgument, "name the tokens"):
+            cache.pager.save("chat")
+        held = self.llm.input_ids[: self.llm.n_tokens].tolist()
+        cache.pager.save("chat", held)
+        self.assertEqual(cache.pager.resume("chat"), held)
 
     def test_a_llama_that_keeps_all_logits_computes_its_prompts(self) -> None:
         """The logits of cached tokens are nowhere, and others must not be taken for them."""
@@ -154,6 +191,20 @@ class Cache(ModelTest):
             with self.assertLogs("kvpager.llama", "WARNING"):
                 complete(llm, prompt, 2)
             self.assertGreaterEqual(run.count - before, 70)
+
+    def test_what_is_closed_has_been_written(self) -> None:
+        store = self.use(kvpager.Store(self.folder / "closed", memory="64MiB"))
+        with KVPagerCache(self.llm, store) as cache:
+            cache._writer.ask = lambda: None  # whether it has come to it by then is chance
+            self.llm.set_cache(cache)
+            self.computed(self.prompt)
+            self.assertEqual(store.statistics()["memory"]["writtenBackBlocks"], 0)
+        self.assertGreaterEqual(store.statistics()["memory"]["writtenBackBlocks"], PROMPT // 64)
+
+    def test_a_cache_that_cannot_be_made_leaves_no_store_open(self) -> None:
+        with self.assertRaises(kvpager.InvalidArgument):
+            KVPagerCache(self.llm, self.folder / "again and again", settings={"kvpager.state": "mine"})
+        self.cache("again and again")
 
     def test_a_miss_is_a_key_error(self) -> None:
         cache = self.cache("miss")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unittest
 from typing import Any
 
@@ -83,6 +84,24 @@ class Identity(ModelTest):
         self.assertEqual(SessionPager(store, fresh, settings={"control vector": "calm"}).warm(prompt), 0)
         self.assertEqual(SessionPager(store, fresh, model="another file of this name").warm(prompt), 0)
         self.assertEqual(SessionPager(store, fresh).warm(prompt), 70)
+
+    def test_quantised_rows_of_another_release_or_rotation_are_not_shared(self) -> None:
+        """Some releases rotate what they quantise, some do not, and a state does not always tell."""
+        from unittest import mock
+
+        store = self.use(kvpager.Store(self.folder / "rotated", memory="32MiB"))
+        llm = open_llama(smollm2(), n_ctx=256, type_k=Q8_0, type_v=Q8_0)
+        prompt = long_tokens(llm, 80)
+        llm.eval(prompt[:70])
+        SessionPager(store, llm).save("chat")
+        pager = SessionPager(store, llm)
+        pager.states.clear()
+        with mock.patch.dict(os.environ, {"LLAMA_ATTN_ROT_DISABLE": "1"}):
+            self.assertEqual(SessionPager(store, llm).warm(prompt), 0)
+        with mock.patch("llama_cpp.__version__", "0.3.0"):
+            self.assertEqual(SessionPager(store, llm).warm(prompt), 0)
+        with mock.patch.dict(os.environ, {"LLAMA_ATTN_ROT_DISABLE": "0"}):
+            self.assertEqual(SessionPager(store, llm).warm(prompt), 70)
 
     def test_saving_again_stores_only_what_is_new(self) -> None:
         store = self.use(kvpager.Store(self.folder / "again", memory="32MiB"))

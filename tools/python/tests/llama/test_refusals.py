@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import json
 import struct
+import time
 import unittest
 from collections.abc import Callable, Sequence
 
@@ -15,6 +16,7 @@ from scenario import SAMPLES, ModelTest
 
 import kvpager
 from kvpager.llama import CallableEngine, SessionPager, model_digest
+from kvpager.llama.identity import SETTLED_NANOSECONDS
 
 TOKENS = 48
 MAGIC = 0xAF143CD8
@@ -111,6 +113,77 @@ class Refusals(ModelTest):
             self.assertEqual(SessionPager(self.store, engine).warm(self.tokens), 0)
         self.assertIn(f"its last position is 7 where {TOKENS - 1} is right", "\n".join(log.output))
         self.assertEqual(engine.blob, EMPTY)
+
+    def test_whatever_breaks_a_change_off_the_context_holds_no_more_than_is_said(self) -> None:
+        """Ctrl-C comes after a call into the engine, before anybody noted what it did; a binding may raise."""
+        self.save(VERSION_3)
+        engine = RecordedEngine()
+        pager = SessionPager(self.store, engine)
+        engine.blob, engine.tokens = blob_of(VERSION_3), self.tokens[100:148]
+        taken = engine.set_data
+
+        def interrupted(address: int, size: int) -> int:
+            taken(address, size)
+            raise KeyboardInterrupt
+
+        engine.set_data = interrupted
+        for change in (lambda: pager.resume("chat"), lambda: pager.warm(self.tokens)):
+            with self.assertRaises(KeyboardInterrupt):
+                change()
+            self.assertEqual((engine.blob, list(engine.tokens)), (EMPTY, []))
+            engine.blob, engine.tokens = blob_of(VERSION_3), self.tokens[100:148]
+        removed: list[tuple[int, int]] = []
+
+        def interrupted_removal(first: int) -> bool:
+            removed.append((first, len(engine.tokens or [])))
+            raise KeyboardInterrupt
+
+        engine.remove = interrupted_removal
+        for change in (pager.states.clear, lambda: pager.states.cut(7)):
+            with self.assertRaises(KeyboardInterrupt):
+                change()
+            engine.tokens = self.tokens[100:148]
+        self.assertEqual(removed, [(0, 0), (7, 7)], "tokens are taken away before their cells are")
+
+    def test_other_tokens_than_the_engine_knows_are_not_saved(self) -> None:
+        engine = RecordedEngine()
+        pager = SessionPager(self.store, engine)
+        engine.blob, engine.tokens = blob_of(VERSION_3), self.tokens[:TOKENS]
+        with self.assertRaisesRegex(kvpager.InvalidArgument, "holds other tokens than these"):
+            pager.save("chat", self.tokens[100 : 100 + TOKENS])
+        self.assertEqual(self.store.sessions(), [])
+        engine.tokens = self.tokens[:7]  # not kept up, and no contradiction
+        self.assertEqual(pager.save("chat", self.tokens[:TOKENS]), TOKENS)
+
+    def test_a_context_that_was_cleared_behind_its_back_is_not_kept(self) -> None:
+        self.save(VERSION_3)
+        engine = RecordedEngine()
+        engine.get_positions = lambda: (-1, -1) if engine.blob == EMPTY else (0, TOKENS - 1)
+        pager = SessionPager(self.store, engine)
+        engine.tokens = self.tokens[: TOKENS + 10]
+        self.assertEqual(pager.warm(self.tokens[: TOKENS + 20]), TOKENS)
+        self.assertEqual(pager.last.source, "store")
+        engine.blob, engine.tokens = EMPTY, self.tokens[100:150]
+        self.assertEqual(pager.warm(self.tokens[100:160]), 0)
+        self.assertEqual(list(engine.tokens), [])
+
+    def test_a_session_that_moves_is_not_lost_on_the_way(self) -> None:
+        from unittest import mock
+
+        engine = RecordedEngine()
+        engine.blob, engine.tokens = blob_of(VERSION_3), self.tokens[:TOKENS]
+        SessionPager(self.store, engine, block_tokens=16).save("chat", title="Shelves")
+        engine.blob = blob_of("smollm2-135m_512tok_f16_fa.v4.ggsq")
+        engine.tokens = self.tokens[:512]
+        pager = SessionPager(self.store, engine)
+        with mock.patch.object(kvpager.Session, "commit", side_effect=kvpager.QuotaFull("no room")):
+            with self.assertRaises(kvpager.QuotaFull):
+                pager.save("chat")
+        self.assertEqual([info.token_count for info in self.store.sessions()], [TOKENS])
+        pager.save("chat", state="moved")
+        self.assertEqual(
+            [(info.token_count, dict(info.metadata)) for info in self.store.sessions()],
+            [(512, {"title": "Shelves", "state": "moved"})])
 
     def test_an_upgraded_engine_gets_what_the_older_one_computed(self) -> None:
         """It refuses version 3; one computed token shows what it takes, and the rows are written so."""
@@ -218,11 +291,19 @@ class Identity(ModelTest):
             file = self.folder / "model.gguf"
             file.write_bytes(b"weights")
             expected = f"sha256:{hashlib.sha256(b'weights').hexdigest()}"
+            while time.time_ns() - file.stat().st_ctime_ns <= SETTLED_NANOSECONDS:
+                time.sleep(0.01)  # one that has just changed is not kept
             self.assertEqual(model_digest(file), expected)
             with mock.patch("hashlib.sha256", wraps=hashlib.sha256) as counted:
                 self.assertEqual(model_digest(file), expected)
                 self.assertEqual(counted.call_count, 1, "the path's alone, for the entry's name")
+            before = file.stat()
             file.write_bytes(b"Weights")
+            os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+            self.assertEqual(file.stat().st_mtime_ns, before.st_mtime_ns, "as cp -p and rsync -t leave it")
+            self.assertNotEqual(model_digest(file), expected)
+            while time.time_ns() - file.stat().st_ctime_ns <= SETTLED_NANOSECONDS:
+                time.sleep(0.01)
             self.assertNotEqual(model_digest(file), expected)
             entry = next((self.folder / "cache" / "digests").iterdir())
             entry.write_text("{ damaged")

@@ -44,7 +44,7 @@ def compute(tell: Any, folder: Path) -> None:
         steps = {"first": run.go_on([asked["first"][-1]], STEPS)}
         for name in ("left", "right"):
             pager.states.cut(SYSTEM + len(asked["first"]) - 1)
-            steps[name] = run.go_on(asked[name], 8)
+            steps[name] = run.go_on(asked[name], STEPS)
         # llama.cpp's own way to the second visitor: cut back to what both have, and compute on.
         prompts = {name: prompt + asked[name] for name in ("first", "second")}
         common = next(i for i, (a, b) in enumerate(zip(prompts["first"], prompts["second"])) if a != b)
@@ -86,7 +86,7 @@ def fork_and_go_on(tell: Any, folder: Path, asked: dict[str, list[int]]) -> None
         after = store.statistics()["blocks"]["unique"]
         for name in ("left", "right"):
             pager.resume(name)
-            steps[name] = run.go_on(asked[name], 8)
+            steps[name] = run.go_on(asked[name], STEPS)
             pager.save(name)
         lengths = {name: len(pager.resume(name)) for name in ("first", "left", "right")}
         tell({"steps": steps, "lengths": lengths, "new blocks": after - before})
@@ -135,7 +135,7 @@ class AConversation(ModelTest):
         self.assertEqual(told["new blocks"], 0, "a fork stores no block")
         for name in ("left", "right"):
             self.assert_same(told["steps"][name], self.told["steps"][name])
-            self.assertEqual(told["lengths"][name], len(self.first) + len(self.told["asked"][name]) + 8)
+            self.assertEqual(told["lengths"][name], len(self.first) + len(self.told["asked"][name]) + STEPS)
         self.assertEqual(told["lengths"]["first"], len(self.first), "a fork does not move its origin")
 
     def test_with_room_for_two_blocks_in_memory_everything_comes_from_disk_to_the_bit(self) -> None:

@@ -91,12 +91,27 @@ class SlidingWindow(ModelTest):
         """Why kvpager refuses: without this, the next test would guard against nothing."""
         self.pager.resume("chat")
         run = Computed(self.llm)
+        self.pager.engine.hold(self.text[: TOKENS - 200])
         self.assertTrue(self.pager.engine.cut(TOKENS - 200))
         wrong = run.go_on(self.text[TOKENS - 200 : TOKENS - 168], 1)
         self.pager.states.clear()
         self.llm.eval(self.text[: TOKENS - 200])
         right = run.go_on(self.text[TOKENS - 200 : TOKENS - 168], 1)
         self.assertNotEqual(wrong.logits[0], right.logits[0])
+
+    def test_llama_itself_does_not_cut_what_was_resumed(self) -> None:
+        """`Llama.generate` cuts where a prompt leaves the context, which no state's window is for."""
+        other = self.text[: TOKENS - 200] + self.text[100:140]
+        run = Computed(self.llm)
+        self.pager.resume("chat")
+        resumed = next(self.llm.generate(other, temp=0)), run.logits()
+        self.assertEqual(run.count, len(other), "all of it is computed")
+        self.pager.states.clear()
+        self.assertEqual((next(self.llm.generate(other, temp=0)), run.logits()), resumed)
+        self.pager.resume("chat")
+        before = run.count
+        next(self.llm.generate(self.text[: TOKENS + 8], temp=0))
+        self.assertEqual(run.count - before, 8, "a prompt that goes on is not computed again")
 
     def test_a_prompt_that_leaves_the_context_clears_it_instead_of_cutting(self) -> None:
         self.pager.resume("chat")
@@ -144,9 +159,46 @@ class SlidingWindow(ModelTest):
             again = self.llm.create_completion(prompt, max_tokens=4, temperature=0)
             self.assertEqual(again["choices"][0]["text"], first["choices"][0]["text"])
             self.assertGreaterEqual(run.count - before, 600, "no entry fits, and the context is not cut")
+            with KVPagerCache(self.llm, store, salt="another") as other:
+                self.llm.set_cache(other)
+                self.llm.create_completion(prompt, max_tokens=4, temperature=0)
+            names = [info.name for info in cache._sessions()]
+            self.assertGreater(len(names), len(set(names)), "two models have the same tokens")
+            self.llm.set_cache(cache)
             cache.capacity_bytes = 1
             self.llm.create_completion(self.text[40:140], max_tokens=1, temperature=0)
             self.assertEqual(len(cache._sessions()), 1, "the oldest leave where the capacity is reached")
+
+    def test_of_whole_states_the_one_that_was_used_least_recently_leaves(self) -> None:
+        with kvpager.Store(self.folder / "used", memory="64MiB") as store, KVPagerCache(self.llm, store) as cache:
+            self.llm.set_cache(cache)
+            self.addCleanup(self.llm.set_cache, None)
+            kept: list[list[int]] = []
+            for first in (0, 40):
+                self.llm.create_completion(self.text[first : first + 100], max_tokens=1, temperature=0)
+                kept.append(cache.pager.states.held or [])
+            names = [info.name for info in sorted(cache._sessions(), key=lambda info: str(info.updated))]
+            self.assertEqual(cache[[*kept[0], 7]].n_tokens, len(kept[0]))
+            cache.capacity_bytes = cache._whole_bytes() - 1
+            self.llm.create_completion(self.text[80:180], max_tokens=1, temperature=0)
+            left = [info.name for info in cache._sessions()]
+            self.assertEqual((len(left), names[0] in left, names[1] in left), (2, True, False))
+
+    def test_what_others_keep_in_a_store_does_not_count_against_a_caches_capacity(self) -> None:
+        with kvpager.Store(self.folder / "shared", memory="64MiB") as store:
+            with SessionPager(store, self.llm, salt="others") as others:
+                self.llm.eval(self.text[:600])
+                others.save("precious")
+            with KVPagerCache(self.llm, store, capacity_bytes=16 << 20) as cache:
+                self.llm.set_cache(cache)
+                self.addCleanup(self.llm.set_cache, None)
+                for first in (0, 40):
+                    self.llm.create_completion(self.text[first : first + 100], max_tokens=1, temperature=0)
+                self.assertGreater(cache.cache_size, 5 << 20)
+                cache.capacity_bytes = cache.cache_size - (1 << 20)
+                self.llm.create_completion(self.text[80:180], max_tokens=1, temperature=0)
+                self.assertEqual(len(cache._sessions()), 3)
+                self.assertIn("precious", [info.name for info in store.sessions()])
 
 
 if __name__ == "__main__":

@@ -165,7 +165,7 @@ class Proxy(Server):
         command = [sys.executable, "-m", "kvpager.server", "--store", str(store), "--port", "0"]
         if "--attach" not in options:
             command += ["--server", "xllamacpp", "--model", model or smollm2(), "--ctx-size", "2048"]
-            arguments = ("--threads", "2", "--no-warmup", *arguments)
+            arguments = ("--threads", "1", "--no-warmup", *arguments)
         self._begin([*command, *options, *(("--", *arguments) if arguments else ())], environment)
         if wait:
             self.wait_ready()
@@ -212,7 +212,7 @@ class Bare(Server):
         host = str(PACKAGE / "kvpager" / "server" / "host.py")
         command = [
             sys.executable, host, "--xllamacpp", "--model", model or smollm2(), "--ctx-size", "2048", "--port",
-            str(self.port), "--threads", "2", "--no-warmup", "--cache-ram", "0", "--parallel", "1", *arguments,
+            str(self.port), "--threads", "1", "--no-warmup", "--cache-ram", "0", "--parallel", "1", *arguments,
         ]  # fmt: skip
         self._begin(command, dict(os.environ))
 

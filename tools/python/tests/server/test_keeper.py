@@ -138,10 +138,10 @@ class Keeping(unittest.TestCase):
             keeper.counters.prompt_speed, keeper.counters.load_speed = 10_000.0, 100.0
             await self.ask(keeper, RED)
             self.assertEqual(self.events, ["compute 0"])
-            keeper.counters.load_speed = 1_000_000.0
-            keeper.table.forget()
-            await self.ask(keeper, RED)
-            self.assertEqual(self.events[1:], ["restore 0", "compute 0"])
+            for _ in range(20):  # one slow restore is not believed for ever
+                keeper.table.forget()
+                await self.ask(keeper, RED)
+            self.assertEqual(self.events[-2:], ["restore 0", "compute 0"])
 
         self.run_with(work)
 
