@@ -128,6 +128,7 @@ class Bench:
         sizes: dict[str, dict[str, int]] = {}
         with quiet():
             peer = llama_cpp.LlamaDiskCache(str(folder / "diskcache"), capacity_bytes=1 << 40)
+            peer.cache.reset("size_limit", 1 << 40)  # else it throws entries out beyond 1 GB, whatever the capacity
         self.llm.eval(common)
         for number in range(self.job["sessions"]):
             api.llama_memory_seq_rm(api.llama_get_memory(self.llm.ctx), 0, shared, -1)
