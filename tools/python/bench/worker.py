@@ -23,7 +23,7 @@ import llama_cpp.llama_cpp as api
 import numpy
 
 import kvpager
-from kvpager.llama import SessionPager
+from kvpager.llama import SessionPager, StateBuffer
 
 GGML_TYPES = {"f16": 1, "bf16": 30}
 
@@ -48,16 +48,20 @@ class Bench:
         self.job = job
         self.tokens: list[int] = numpy.fromfile(job["tokens"], dtype=numpy.int32).tolist()
         kind = GGML_TYPES[job.get("kv", "f16")]
-        with quiet():
-            self.llm = llama_cpp.Llama(
-                job["model"], n_ctx=job["context"], n_batch=512, n_threads=job["threads"],
-                n_threads_batch=job["threads"], flash_attn=True, type_k=kind, type_v=kind, verbose=False)
         self.opened = 0.0
         if job["method"] == "kvpager":
             started = perf_counter()
             self.store = kvpager.Store(job["store"], memory="256MiB", access="write")
-            self.pager = SessionPager(self.store, self.llm)
+            buffer = StateBuffer.ready_for(self.store)
             self.opened = perf_counter() - started
+        with quiet():
+            self.llm = llama_cpp.Llama(
+                job["model"], n_ctx=job["context"], n_batch=512, n_threads=job["threads"],
+                n_threads_batch=job["threads"], flash_attn=True, type_k=kind, type_v=kind, verbose=False)
+        if job["method"] == "kvpager":
+            started = perf_counter()
+            self.pager = SessionPager(self.store, self.llm, buffer=buffer)
+            self.opened += perf_counter() - started
         self.llm.eval(self.tokens[:1])
         self.clear()
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._library import library
 from ..errors import LibraryUnavailable
+from .buffer import StateBuffer
 from .context import Refused
 from .engine import CallableEngine, Engine
 from .identity import model_digest
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from .cache import KVPagerCache
 
 __all__ = [
-    "CallableEngine", "Engine", "KVPagerCache", "LlamaCppEngine", "Refused", "Reuse", "SessionPager", "model_digest",
+    "CallableEngine", "Engine", "KVPagerCache", "LlamaCppEngine", "Refused", "Reuse", "SessionPager", "StateBuffer",
+    "model_digest",
 ]  # fmt: skip
 
 try:

@@ -44,11 +44,11 @@ class Refused(Exception):
 class ContextStates:
     """One engine's states, through one buffer."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, buffer: StateBuffer | None = None) -> None:
         self.engine = engine
         self.shape: ContextShape | None = None
         """What a state of this context looks like; None until one was seen."""
-        self.buffer = StateBuffer()
+        self.buffer = buffer or StateBuffer()
         self.seen: Glance | None = None
         """What the context told when it was looked at."""
         self.put_bytes, self.write_seconds, self.set_seconds = 0, 0.0, 0.0

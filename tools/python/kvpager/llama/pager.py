@@ -9,6 +9,7 @@ from typing import Any
 
 import kvpager
 
+from .buffer import StateBuffer
 from .context import ContextStates, Refused, token_list
 from .engine import Engine
 from .llama_cpp_python import LlamaCppEngine
@@ -58,17 +59,18 @@ class SessionPager:
 
     def __init__(
         self, store: kvpager.Store, engine: Any, *, salt: str = "", settings: Mapping[str, str] | None = None,
-        block_tokens: int = 64, model: str | None = None,
+        block_tokens: int = 64, model: str | None = None, buffer: StateBuffer | None = None,
     ) -> None:  # fmt: skip
         """
         store: an open store; it stays the caller's.
         engine: a `llama_cpp.Llama`, or any `Engine`.
         salt: keeps tenants apart. settings: more settings that change values, beside those that the engine tells.
         block_tokens: tokens in a block. model: what the weights are, where a Llama's file is not to be hashed.
+        buffer: memory asked for while the model was loading (`StateBuffer.ready_for`); the pager's from now on.
         """
         self.store = store
         self.engine: Engine = engine if isinstance(engine, Engine) else LlamaCppEngine(engine, model=model)
-        self.states = ContextStates(self.engine)
+        self.states = ContextStates(self.engine, buffer)
         self.spaces = EngineSpaces(
             store, self.engine, salt=salt, settings=settings or {}, block_tokens=block_tokens)
         self.last = Reuse()
