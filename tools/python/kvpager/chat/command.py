@@ -94,6 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
     screen = Screen(plain=options.plain)
     logging.getLogger("kvpager").addHandler(_Remarks(screen))
     try:
+        kvpager.tune_malloc()
         return _list(options) if options.list else _chat(options, screen)
     except (ChatError, kvpager.Error, kvpager.LibraryUnavailable) as error:
         screen.remark(str(error))

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import Optional
 
+import kvpager
+
 from .application import Application, StartFailed
 from .options import parse
 
@@ -19,7 +21,11 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         level=options.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(message)s"
     )
     try:
+        kvpager.tune_malloc()
         return asyncio.run(Application(options).run())
+    except kvpager.LibraryUnavailable as unavailable:
+        print(f"kvpager-llama-server: {unavailable}", file=sys.stderr)
+        return 1
     except StartFailed as failure:
         print(f"kvpager-llama-server: {failure}", file=sys.stderr)
         return 1
