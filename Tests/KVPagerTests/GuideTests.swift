@@ -222,7 +222,7 @@ import Testing
 
   @Test func `the documentation opens with the README's code`() throws {
     let readme = try GuideText.text("README.md")
-    let first = try #require(readme.split(separator: "```").dropFirst().first)
-    #expect(try GuideText.text("Sources/KVPager/KVPager.docc/KVPager.md").contains("```\(first)```"))
+    let first = try #require(readme.split(separator: "```swift\n").dropFirst().first?.split(separator: "```").first)
+    #expect(try GuideText.text("Sources/KVPager/KVPager.docc/KVPager.md").contains("```swift\n\(first)```"))
   }
 }
