@@ -9,6 +9,14 @@ enum Answer {
     try ByteStream.output.write(options.isJSON ? json().text() + "\n" : text())
   }
 
+  /// What a reading command says: its JSON names the schema that it keeps to (data/schemas).
+  static func write(
+    _ schema: AnswerSchema, json: @autoclosure () -> JSONValue, text: @autoclosure () -> String,
+    _ options: OutputOptions
+  ) throws(StoreError) {
+    try write(json: json().tagged(schema), text: text(), options)
+  }
+
   /// Text from a file or a store, safe for a terminal: control characters as escapes.
   static func printable(_ text: String) -> String {
     guard text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else { return text }

@@ -4,6 +4,8 @@ package enum JSONValue: Hashable, Sendable {
   case bool(Bool)
   case integer(Int)
   case unsigned(UInt64)
+  /// Not a number and the infinities, which JSON has no words for, are written as null.
+  case number(Double)
   case string(String)
   case array([JSONValue])
   case object([String: JSONValue])
@@ -21,6 +23,7 @@ package enum JSONValue: Hashable, Sendable {
     case .bool(let value): text += value ? "true" : "false"
     case .integer(let value): text += String(value)
     case .unsigned(let value): text += String(value)
+    case .number(let value): text += value.isFinite ? String(value) : "null"
     case .string(let value): Self.write(value, to: &text)
     case .array(let values):
       Self.write("[", "]", values.count, to: &text, depth: depth) { index, text, depth in

@@ -51,7 +51,7 @@ enum BlockFormat {
   static func decode(_ bytes: RawSpan, key: BlockKey) throws(StoreError) -> BlockRecord {
     var reader = try RecordReader(sealed: bytes, kind: "block")
     let head = try decodeHead(&reader)
-    let tokenCount = Int(try reader.u32())
+    let tokenCount = head.tokenCount
     let extraByteCount = Int(try reader.u32())
     let useCount = try reader.u32()
     let tokens = try reader.tokens(count: tokenCount)
@@ -80,9 +80,10 @@ enum BlockFormat {
     let frame = FrameReference(id: try reader.u64(), byteCount: try reader.count64())
     let checksum = try reader.u64()
     let payloadByteCount = try reader.count64()
+    let parent = try reader.hash()
     return BlockHead(
-      parent: try reader.hash(), frame: frame, frameChecksum: checksum, payloadByteCount: payloadByteCount,
-      sessionCount: sessionCount, lastUseMicroseconds: lastUse)
+      parent: parent, frame: frame, frameChecksum: checksum, payloadByteCount: payloadByteCount,
+      sessionCount: sessionCount, lastUseMicroseconds: lastUse, tokenCount: Int(try reader.u32()))
   }
 
   /// Changes the two fields that change, in the bytes of a record that was read whole.
@@ -108,6 +109,7 @@ struct BlockHead: Hashable {
   var payloadByteCount: Int
   var sessionCount: UInt32
   var lastUseMicroseconds: UInt64
+  var tokenCount: Int
 }
 
 /// A stored block, all but its frame.

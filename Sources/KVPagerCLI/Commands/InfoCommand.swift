@@ -3,6 +3,8 @@ import KVInspection
 import KVPager
 
 struct InfoCommand: ParsableCommand {
+  static let schema = AnswerSchema("info", version: 1)
+
   static let configuration = CommandConfiguration(
     commandName: "info",
     abstract: "Show what the store is: format, size, cache spaces.",
@@ -19,7 +21,7 @@ struct InfoCommand: ParsableCommand {
 
   func run() throws {
     let info = try store.inspector().info()
-    try Answer.write(json: info.json, text: Self.text(info), output)
+    try Answer.write(Self.schema, json: info.json, text: Self.text(info), output)
     guard let refusal = info.refusal else { return }
     throw StoreError(.damaged, refusal)
   }

@@ -3,6 +3,8 @@ import KVInspection
 import KVPager
 
 struct SessionCommand: ParsableCommand {
+  static let schema = AnswerSchema("session", version: 1)
+
   static let configuration = CommandConfiguration(
     commandName: "session",
     abstract: "Show one session: its tokens, blocks, bytes and metadata.",
@@ -22,10 +24,11 @@ struct SessionCommand: ParsableCommand {
 
   func run() throws {
     let detail = try store.inspector().session(named: name.value, space: spaceOption.identifier)
-    try Answer.write(json: detail.json, text: Self.text(detail.facts, lastBlock: detail.blocks.last), output)
+    try Answer.write(
+      Self.schema, json: detail.json, text: Self.text(detail.facts, lastBlock: detail.blocks.last), output)
   }
 
-  private static func text(_ session: SessionFacts, lastBlock: BlockFacts?) -> String {
+  private static func text(_ session: SessionFacts, lastBlock: SessionBlockFacts?) -> String {
     var facts = FactList()
     facts.add("session", Answer.printable(session.name))
     facts.add("space", session.space.description)

@@ -3,6 +3,8 @@ import KVInspection
 import KVPager
 
 struct SessionsCommand: ParsableCommand {
+  static let schema = AnswerSchema("sessions", version: 1)
+
   static let configuration = CommandConfiguration(
     commandName: "sessions",
     abstract: "List the sessions.",
@@ -21,7 +23,7 @@ struct SessionsCommand: ParsableCommand {
 
   func run() throws {
     let sessions = try store.inspector().sessions()
-    try Answer.write(json: ["sessions": .array(sessions.map(\.json))], text: Self.text(sessions), output)
+    try Answer.write(Self.schema, json: ["sessions": .array(sessions.map(\.json))], text: Self.text(sessions), output)
   }
 
   private static func text(_ sessions: [SessionFacts]) -> String {

@@ -3,6 +3,8 @@ import KVInspection
 import KVPager
 
 struct StatsCommand: ParsableCommand {
+  static let schema = AnswerSchema("stats", version: 1)
+
   static let configuration = CommandConfiguration(
     commandName: "stats",
     abstract: "Count sessions, blocks and bytes.",
@@ -37,7 +39,7 @@ struct StatsCommand: ParsableCommand {
     if statistics.damagedRecordCount > 0 {
       facts.add("damaged", "\(Answer.count(statistics.damagedRecordCount, "record")), counted nowhere else; see verify")
     }
-    try Answer.write(json: statistics.json, text: facts.text, output)
+    try Answer.write(Self.schema, json: statistics.json, text: facts.text, output)
   }
 
   /// "8.7 MiB (1.30 x less)": what a step saved.

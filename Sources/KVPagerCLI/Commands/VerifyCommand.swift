@@ -3,6 +3,8 @@ import KVInspection
 import KVPager
 
 struct VerifyCommand: ParsableCommand {
+  static let schema = AnswerSchema("verify", version: 1)
+
   static let configuration = CommandConfiguration(
     commandName: "verify",
     abstract: "Check the store, also a damaged one.",
@@ -24,7 +26,7 @@ struct VerifyCommand: ParsableCommand {
 
   func run() throws {
     let report = try store.inspector().verify(deep: deep)
-    try Answer.write(json: report.json, text: Self.text(report), output)
+    try Answer.write(Self.schema, json: report.json, text: Self.text(report), output)
     if !report.isSound { throw ExitCode(CommandFailure.findingStatus) }
   }
 

@@ -19,11 +19,11 @@ struct TextTable {
   /// All lines, each with its line end and without blanks before it.
   var text: String {
     let all = [columns.map(\.title)] + rows
-    let widths = columns.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
+    let widths = columns.indices.map { column in all.map { Ink.width(of: $0[column]) }.max() ?? 0 }
     return all.map { cells in
       var line = ""
       for (index, cell) in cells.enumerated() {
-        let padding = String(repeating: " ", count: widths[index] - cell.count)
+        let padding = String(repeating: " ", count: widths[index] - Ink.width(of: cell))
         line += columns[index].alignment == .left ? cell + padding : padding + cell
         if index < cells.count - 1 { line += "  " }
       }
