@@ -58,8 +58,8 @@ struct PrefixForest {
 extension BlockIndex {
   func amount(_ place: Int) -> PrefixTree.Amount {
     PrefixTree.Amount(
-      blockCount: 1, tokenCount: Int(tokenCounts[place]), rowByteCount: rowByteCounts[place],
-      frameByteCount: frameByteCounts[place])
+      blockCount: 1, tokenCount: tokenCount(at: place), rowByteCount: payloadByteCount(at: place),
+      frameByteCount: frameByteCount(at: place))
   }
 }
 

@@ -52,7 +52,7 @@ struct PrefixTreeBuilder {
     var tree = PrefixTree(
       spaces: records.map(space), amount: .init(), sessionCount: 0, strayBlockCount: forest.unreachableCount,
       damagedBlockCount: index.damagedCount, damagedSessionCount: ends.damagedCount,
-      isOneSnapshot: index.isOneSnapshot && ends.isOneSnapshot)
+      isOneSnapshot: index.outcome.isOneSnapshot && ends.isOneSnapshot)
     for space in tree.spaces {
       tree.amount.add(space.amount)
       tree.sessionCount += space.sessionCount
@@ -62,7 +62,7 @@ struct PrefixTreeBuilder {
     }
     frameByteCount = tree.amount.frameByteCount
     if let hashes, let space = records.first?.id {
-      path = Set(hashes.compactMap { index.place(of: $0, in: space).map(Int32.init) })
+      path = Set(hashes.compactMap { index.position(of: $0, in: space).map(Int32.init) })
     }
     for place in tree.spaces.indices {
       tree.spaces[place].share = share(tree.spaces[place].amount)
@@ -80,7 +80,7 @@ struct PrefixTreeBuilder {
 
   private func space(_ record: SpaceRecord) -> PrefixTree.Space {
     var amount = PrefixTree.Amount()
-    for place in index.spaces[record.id] ?? 0..<0 { amount.add(index.amount(place)) }
+    for place in index.positions(in: record.id) { amount.add(index.amount(place)) }
     return PrefixTree.Space(
       id: record.id, model: record.fingerprint.model, blockTokenCount: record.layout.blockTokenCount,
       root: record.root, amount: amount, share: 0, sessionCount: ends.sessionCounts[record.id] ?? 0,
@@ -89,7 +89,7 @@ struct PrefixTreeBuilder {
   }
 
   private func tops(of space: SpaceID) -> ArraySlice<Int32> {
-    guard let places = index.spaces[space] else { return [] }
+    let places = index.positions(in: space)
     func first(from place: Int) -> Int {
       var (low, high) = (0, forest.tops.count)
       while low < high {
@@ -132,7 +132,7 @@ struct PrefixTreeBuilder {
     var sum = other ?? PrefixTree.Other(childCount: 0, amount: .init(), sessionCount: 0)
     sum.childCount += 1
     sum.amount.add(forest.subtrees[Int(place)])
-    sum.sessionCount += Int(index.sessionCounts[Int(place)])
+    sum.sessionCount += index.sessionCount(at: Int(place))
     other = sum
   }
 
@@ -141,23 +141,23 @@ struct PrefixTreeBuilder {
     let first = Int(candidate.place)
     var last = first
     var own = index.amount(first)
-    var lastUse = index.lastUses[first]
-    var opening = options.wantsText ? [index.hashes[first]] : []
+    var lastUse = index.lastUseMicroseconds(at: first)
+    var opening = options.wantsText ? [index.hash(at: first)] : []
     while true {
       let children = forest.children(of: Int32(last))
       guard let child = children.first, children.count == 1,
-        index.sessionCounts[Int(child)] == index.sessionCounts[last]
+        index.sessionCount(at: Int(child)) == index.sessionCount(at: last)
       else { break }
-      if options.wantsText, own.tokenCount < options.textTokenLimit { opening.append(index.hashes[Int(child)]) }
+      if options.wantsText, own.tokenCount < options.textTokenLimit { opening.append(index.hash(at: Int(child))) }
       last = Int(child)
       own.add(index.amount(last))
-      lastUse = max(lastUse, index.lastUses[last])
+      lastUse = max(lastUse, index.lastUseMicroseconds(at: last))
     }
     let names = ends.names(at: Int32(last))
     let node = PrefixTree.Node(
-      first: index.hashes[first], last: index.hashes[last], tokenOffset: candidate.tokenOffset, own: own,
+      first: index.hash(at: first), last: index.hash(at: last), tokenOffset: candidate.tokenOffset, own: own,
       subtree: forest.subtrees[first], share: share(forest.subtrees[first]),
-      sessionCount: Int(index.sessionCounts[first]), endingSessionCount: names.count,
+      sessionCount: index.sessionCount(at: first), endingSessionCount: names.count,
       endingSessions: Array(names.prefix(options.nameLimit)), lastUseMicroseconds: lastUse,
       isStray: index.parents[first] == BlockIndex.stray, text: nil, children: [], other: nil)
     let place = drafts.count

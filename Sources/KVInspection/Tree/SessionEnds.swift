@@ -21,7 +21,7 @@ struct SessionEnds {
       guard space == nil || summary.space == space else { return true }
       sessionCounts[summary.space, default: 0] += 1
       if let last = record.blocks.last {
-        if let place = index.place(of: last, in: summary.space) {
+        if let place = index.position(of: last, in: summary.space) {
           found.append((Int32(place), summary.name))
         } else {
           lostCounts[summary.space, default: 0] += 1
