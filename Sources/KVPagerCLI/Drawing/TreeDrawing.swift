@@ -85,10 +85,14 @@ struct TreeDrawing {
     _ amount: PrefixTree.Amount, _ share: Double?, _ tokenCount: Int, _ sessionCount: Int, _ lastUse: UInt64?
   ) -> [String] {
     [
-      ByteSize(amount.frameByteCount).description, share.map { Decimal.text(100 * $0, digits: 0) + "%" } ?? "",
+      ByteSize(amount.frameByteCount).description, share.map(Self.percentage) ?? "",
       Decimal.grouped(tokenCount), Decimal.grouped(sessionCount),
       lastUse.map { Timestamp(microseconds: $0).localDay } ?? "",
     ]
+  }
+
+  private static func percentage(_ share: Double) -> String {
+    share > 0 && share < 0.005 ? "<1%" : Decimal.text(100 * share, digits: 0) + "%"
   }
 
   /// All lines, each with its line end.
