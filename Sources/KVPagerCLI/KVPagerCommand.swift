@@ -32,7 +32,10 @@ struct KVPagerCommand: ParsableCommand {
         ]),
       CommandGroup(
         name: "Store",
-        subcommands: [InfoCommand.self, StatsCommand.self, VerifyCommand.self, CollectCommand.self]),
+        subcommands: [
+          InfoCommand.self, StatsCommand.self, TreeCommand.self, BlocksCommand.self, BlockCommand.self,
+          VerifyCommand.self, CollectCommand.self,
+        ]),
     ])
 
   static func main() {
