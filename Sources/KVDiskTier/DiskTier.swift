@@ -37,7 +37,7 @@ package final class DiskTier: Sendable {
       try file.create(options: options, now: StoreClock.microseconds())
       _ = try file.presence()
     }
-    try Self.guardFile(path: file.dataPath)
+    if options.guardsFile { try Self.guardFile(path: file.dataPath) }
     let environment: Environment
     do { environment = try Environment(path: path, options: options.environment) } catch {
       throw StoreError(error, opening: path, mapByteCount: options.mapSizeBytes)
