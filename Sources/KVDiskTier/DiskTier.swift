@@ -42,7 +42,7 @@ package final class DiskTier: Sendable {
     }
     if let report {
       if let refusal = LMDBFileGuard.refusal(report, path: path) { throw refusal }
-    } else {
+    } else if options.guardsFile {
       try Self.guardFile(path: file.dataPath)
     }
     let environment: Environment
