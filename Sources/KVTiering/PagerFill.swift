@@ -28,7 +28,9 @@ extension Pager {
         return .room(state.planRoom(neededBytes: byteCount))
       }
       switch plan {
-      case .opened(let frame, let memory): return OpenFrame(pager: self, frame: frame, memory: memory)
+      case .opened(let frame, let memory):
+        core.noteActivity()
+        return OpenFrame(pager: self, frame: frame, memory: memory)
       case .room(let room): try core.carryOut(room, ticket: ticket)
       }
     }
