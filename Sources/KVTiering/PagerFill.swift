@@ -70,7 +70,7 @@ extension Pager {
     core.state.withLock { state in
       state.pool.giveBack(frame)
       state.counters.shared += 1
-      state.touch([key.hash], in: key.space, usesFrames: false)
+      state.touch([key.hash], in: key.space, usesFrames: false, isHit: false)
     }
     core.progress.advance()
     return .alreadyPresent

@@ -99,7 +99,7 @@ extension PagerCore {
   }
 
   private func flushTouches() {
-    let touches = state.withLock { $0.touches.take() }
+    let touches = state.withLock { $0.takeTouches() }
     guard !touches.isEmpty else { return }
     // Recency is advice: a store that cannot take it (read-only, full) is none the worse.
     defer { settleDeletions() }
@@ -125,7 +125,7 @@ extension PagerState {
       }
       return .commits(commits)
     }
-    if writer.isStopping { return touches.entries.isEmpty ? .stop : .flushTouches }
+    if writer.isStopping { return touches.entries.isEmpty && !pool.hasHits ? .stop : .flushTouches }
     guard !dirtyQueue.isEmpty else { return touches.isFull ? .flushTouches : .wait(milliseconds: nil) }
     if !writer.isHeldOff, pool.dirtyBytes >= configuration.writeBackThresholdBytes { return .writeBack }
     let remaining = writer.remainingMilliseconds(idleMilliseconds: configuration.idleWriteBackMilliseconds)
