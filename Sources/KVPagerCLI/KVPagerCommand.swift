@@ -32,7 +32,9 @@ struct KVPagerCommand: ParsableCommand {
         ]),
       CommandGroup(
         name: "Store",
-        subcommands: [InfoCommand.self, StatsCommand.self, VerifyCommand.self, CollectCommand.self]),
+        subcommands: [
+          InfoCommand.self, StatsCommand.self, VerifyCommand.self, SalvageCommand.self, CollectCommand.self,
+        ]),
     ])
 
   static func main() {
