@@ -40,6 +40,7 @@ package final class DiskTier: Sendable {
       try file.create(options: options, now: StoreClock.microseconds())
       _ = try file.presence()
     }
+<<<<<<< HEAD
     if let report {
       if let refusal = LMDBFileGuard.refusal(report, path: path) { throw refusal }
     } else if options.guardsFile {
@@ -49,6 +50,10 @@ package final class DiskTier: Sendable {
     do { environment = try Environment(path: path, options: options.environment) } catch {
       throw StoreError(error, opening: path, mapByteCount: options.mapSizeBytes)
     }
+=======
+    try Self.guardFile(path: file.dataPath)
+    let environment = try Self.openEnvironment(path, options)
+>>>>>>> surface
     (header, tables) = try environment.openTables { (transaction) throws(StoreError) in
       let header = try Self.readHeader(transaction, path: path)
       return (header, try Tables(transaction))
@@ -62,6 +67,27 @@ package final class DiskTier: Sendable {
   private static func guardFile(path: String) throws(StoreError) {
     try LMDBFileGuard.check(path: path)
   }
+
+  /// Opens a file that the guard let pass. Another process may be exchanging it just then (`Compaction`).
+  private static func openEnvironment(_ path: String, _ options: DiskTierOptions) throws(StoreError) -> Environment {
+    var attemptCount = 0
+    while true {
+      attemptCount += 1
+      do throws(LMDBError) {
+        let environment = try Environment(path: path, options: options.environment)
+        guard environment.hasLostItsName, attemptCount < Self.openingLimit else { return environment }
+        environment.close()
+      } catch {
+        // The data file is sound, so it is the lock file that was caught between two files.
+        guard error == .invalid, attemptCount < Self.openingLimit else {
+          throw StoreError(error, opening: path, mapByteCount: options.mapSizeBytes)
+        }
+        StoreClock.pause()
+      }
+    }
+  }
+
+  private static let openingLimit = 5
 
   private static func readHeader(
     _ transaction: borrowing ReadTransaction, path: String
