@@ -32,7 +32,10 @@ struct KVPagerCommand: ParsableCommand {
         ]),
       CommandGroup(
         name: "Store",
-        subcommands: [InfoCommand.self, StatsCommand.self, VerifyCommand.self, ReportCommand.self, CollectCommand.self]),
+        subcommands: [
+          InfoCommand.self, StatsCommand.self, TreeCommand.self, VerifyCommand.self, ReportCommand.self,
+          CollectCommand.self,
+        ]),
     ])
 
   static func main() {
