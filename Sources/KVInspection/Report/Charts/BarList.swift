@@ -3,6 +3,8 @@
 package struct BarList {
   package struct Bar {
     package var name: HTML
+    /// What the name means; empty where it says enough.
+    package var detail: HTML
     /// The length, in the unit of all bars.
     package var value: Int
     /// A length before the step that led here: what was saved since is drawn hatched, what was added is marked.
@@ -12,9 +14,11 @@ package struct BarList {
     package var tone: Tone
 
     package init(
-      _ name: HTML, _ value: Int, before: Int? = nil, figure: HTML, note: HTML = .empty, tone: Tone = .primary
+      _ name: HTML, detail: HTML = .empty, _ value: Int, before: Int? = nil, figure: HTML, note: HTML = .empty,
+      tone: Tone = .primary
     ) {
       self.name = name
+      self.detail = detail
       self.value = value
       self.before = before
       self.figure = figure
@@ -65,11 +69,12 @@ package struct BarList {
         let (x, width) = (Figures.percent(piece.start), Figures.percent(piece.width))
         return "<rect class=\"\(tone)\" x=\"\(x)\" width=\"\(width)\" height=\"100%\"/>"
       }
-      let note: HTML? = bar.note.isEmpty ? nil : " <span class=\"bar-note\">\(bar.note)</span>"
       return """
         <li><span class="bar-name">\(bar.name)</span>\
         <svg class="bar" aria-hidden="true" width="100%" height="20">\(rects)</svg>\
-        <span class="bar-figure">\(bar.figure)\(note)</span></li>
+        <span class="bar-figure">\(bar.figure)</span>\
+        <span class="bar-more"><span class="bar-detail">\(bar.detail)</span> <span class="bar-note">\(bar.note)</span>\
+        </span></li>
 
         """
     }

@@ -21,19 +21,23 @@ package enum ChartStyle {
 
   private static let bars = """
 
-    .bars { display: grid; grid-template-columns: minmax(8rem, max-content) minmax(6rem, 1fr) minmax(6rem, max-content);
-      gap: .55rem 1rem; }
+    .bars { display: grid; grid-template-columns: minmax(8rem, max-content) minmax(6rem, 1fr) max-content;
+      gap: .6rem 1.25rem; }
     .bars.compact { grid-template-columns: minmax(6rem, max-content) minmax(4rem, 1fr) max-content max-content;
       gap: .3rem 1rem; }
     .bars li { display: grid; grid-template-columns: subgrid; grid-column: 1 / -1; align-items: center; }
-    .bar-name { font-size: .9375rem; line-height: 1.3; }
-    .bar-name small { display: block; color: var(--quiet); font-size: .8125rem; }
-    .bar { background: var(--sunken); border-radius: 3px; overflow: hidden; }
-    .bar-figure { font-weight: 600; font-size: .9375rem; white-space: nowrap; }
-    .compact .bar-figure { display: grid; grid-template-columns: subgrid; grid-column: 3 / -1; text-align: right;
-      align-items: baseline; }
+    .bars:not(.compact) li { grid-template-rows: auto auto; row-gap: 0; }
+    .bar-name { font-size: .9375rem; line-height: 1.35; }
+    .bar { background: var(--sunken); border-radius: 3px; overflow: hidden; grid-column: 2; grid-row: 1 / 3; }
+    .bar-figure { font-weight: 600; font-size: .9375rem; line-height: 1.35; white-space: nowrap; grid-column: 3; }
+    .bar-more { display: contents; font-size: .8125rem; }
+    .bar-detail, .bar-note { color: var(--quiet); font-size: .8125rem; line-height: 1.4; }
+    .bar-detail { grid-column: 1; grid-row: 2; }
+    .bar-note { grid-column: 3; grid-row: 2; }
+    .compact .bar-detail { display: none; }
+    .compact .bar-figure { text-align: right; }
+    .compact .bar-note { grid-column: 4; grid-row: 1; text-align: right; }
     .none { font-weight: 400; color: var(--quiet); }
-    .bar-note { display: block; font-weight: 400; font-size: .8125rem; color: var(--quiet); white-space: normal; }
     .stack { border-radius: 4px; overflow: hidden; margin-bottom: .75rem; }
     .stack rect, .matrix rect { stroke: var(--card); stroke-width: 1; }
     .keys { columns: 2 24rem; column-gap: 3rem; font-size: .9375rem; }
@@ -47,13 +51,15 @@ package enum ChartStyle {
       font-size: .8125rem; margin: .6rem 0 0; }
     .legend svg { border-radius: 2px; outline: 1px solid var(--line); }
     @media (max-width: 44rem) {
-      .bars { grid-template-columns: 1fr max-content; gap: .75rem .75rem; }
-      .bars li { row-gap: .2rem; }
+      .bars { grid-template-columns: 1fr max-content; gap: .8rem .75rem; }
+      .bars:not(.compact) li { grid-template-rows: auto auto auto; row-gap: .15rem; }
       .bar { grid-column: 1 / -1; grid-row: 2; }
-      .bar-name { grid-column: 1; grid-row: 1; align-self: end; }
-      .bar-figure { grid-column: 2; grid-row: 1; text-align: right; align-self: end; }
+      .bar-figure { grid-column: 2; text-align: right; }
+      .bar-more { display: block; grid-column: 1 / -1; grid-row: 3; }
       .bars.compact { grid-template-columns: 1fr max-content max-content; gap: .5rem .75rem; }
-      .compact .bar-figure { grid-column: 2 / -1; }
+      .compact .bar-more { display: contents; }
+      .bars:not(.compact) .bar-note:not(:empty)::before { content: "\\2013\\a0"; }
+      .compact .bar-note { grid-column: 3; }
       .keys li { grid-template-columns: 14px 1fr max-content 3.25rem; gap: 0 .5rem; }
     }
     """
@@ -63,7 +69,8 @@ package enum ChartStyle {
     .heat { border-collapse: separate; border-spacing: 2px; }
     .heat th, .heat td { border: 0; padding: .2rem .5rem; }
     .heat thead th { text-align: center; }
-    .heat tbody th { text-align: right; color: var(--quiet); font-weight: 400; min-width: 0; width: 1%; white-space: nowrap; }
+    .heat tbody th { text-align: right; color: var(--quiet); font-weight: 400; min-width: 0; width: 1%;
+      white-space: nowrap; }
     .heat td { text-align: center; border-radius: 3px; white-space: nowrap; }
     .heat td small { display: inline-block; min-width: 4.6em; opacity: .95; font-size: .75rem; text-align: right; }
     .heat tbody tr:hover > * { background-image: none; }
@@ -78,7 +85,8 @@ package enum ChartStyle {
     tbody tr > td.s6, tbody tr:hover > td.s6 { background: var(--s6); }
     tbody tr > td.s7, tbody tr:hover > td.s7 { background: var(--s7); }
     tbody tr > td.s8, tbody tr:hover > td.s8 { background: var(--s8); }
-    .matrix { display: grid; grid-template-columns: minmax(7rem, 15rem) minmax(0, 1fr); gap: 0 .75rem; font-size: .8125rem; }
+    .matrix { display: grid; grid-template-columns: minmax(7rem, 15rem) minmax(0, 1fr); gap: 0 .75rem;
+      font-size: .8125rem; }
     .matrix ol { padding-top: 20px; }
     .matrix li { height: 24px; line-height: 24px; display: flex; gap: .5rem; }
     .matrix li bdi { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
@@ -98,11 +106,11 @@ package enum ChartStyle {
   private static let icicle = """
 
     .icicle { position: relative; }
-    .icicle > svg { background: var(--sunken); border-radius: 4px; overflow: hidden; }
+    .icicle > svg { outline: 1px solid var(--line); border-radius: 3px; overflow: hidden; }
     .node { cursor: pointer; }
     .node rect { stroke: var(--card); stroke-width: 1; }
-    .node text { font: 12px ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; fill: var(--on-pale);
-      pointer-events: none; }
+    .node text { font: 12px ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace;
+      fill: var(--on-pale); pointer-events: none; }
     .hatched ~ text { paint-order: stroke; stroke: var(--sunken); stroke-width: 4px; stroke-linejoin: round; }
     .node.strong text { fill: var(--on-strong); }
     .node:hover rect { stroke: var(--ink); }

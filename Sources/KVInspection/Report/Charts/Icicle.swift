@@ -84,8 +84,8 @@ package struct Icicle {
       \(placed.map(Self.html))</svg>
       \(legend)
       <p class="readout scripted" data-readout aria-live="polite"></p>
-      <p class="note keyboard scripted">Click a box, or press <kbd>Enter</kbd> on it, to zoom in; <kbd>Esc</kbd> or the \
-      path above zooms out; the arrow keys walk the tree.</p>
+      <p class="note keyboard scripted">Click a box, or press <kbd>Enter</kbd> on it, to zoom in; <kbd>Esc</kbd> or \
+      the path above zooms out; the arrow keys walk the tree.</p>
       </div>
       """
   }

@@ -53,7 +53,8 @@ package struct PairMatrix {
     return """
       <div class="matrix\(many)">
       <ol>\(list)</ol>
-      <svg role="img" aria-label="\(title)" width="\(count * Self.cellWidthLimit)" height="\(height + Self.headHeight)">\(columns)\
+      <svg role="img" aria-label="\(title)" width="\(count * Self.cellWidthLimit)" \
+      height="\(height + Self.headHeight)">\(columns)\
       <rect class="ground" y="\(Self.headHeight)" width="100%" height="\(height)"/>
       \(cells)</svg>
       </div>

@@ -36,7 +36,7 @@ package struct ReportHealth: Sendable {
     if let refusal = facts.info.refusal {
       add(
         .bad, "The store does not open", refusal,
-        remedy: "kvpager salvage brings back what is whole; or bring the store back from a copy.")
+        remedy: "`kvpager salvage` brings back what is whole; or bring the store back from a copy.")
     } else if let file = facts.info.file {
       add(
         .good, "LMDB’s file is sound",
@@ -50,7 +50,7 @@ package struct ReportHealth: Sendable {
           + "\(Figures.bytes(raw.blocks.wholeByteCount)), \(Figures.count(raw.blocks.damagedCount)) damaged; "
           + "\(Figures.count(raw.wholeSessionCount, "session")) whole, "
           + "\(Figures.count(raw.sessions.count - raw.wholeSessionCount)) in part.",
-        remedy: "kvpager salvage makes a new store of them.")
+        remedy: "`kvpager salvage` makes a new store of them.")
     }
   }
 
@@ -60,7 +60,7 @@ package struct ReportHealth: Sendable {
       add(
         .good, "Records, links and counts agree",
         "Every record was read, every block’s parent, children and session count was checked. Frames were not decoded: "
-          + "kvpager verify --deep does that.")
+          + "`kvpager verify --deep` does that.")
     }
     for finding in findings.prefix(ReportOptions.findingLimit) {
       add(.bad, "Found by verify: \(finding.kind)", finding.message)
@@ -69,7 +69,7 @@ package struct ReportHealth: Sendable {
       let more = findings.count - ReportOptions.findingLimit
       add(
         .bad, "\(Figures.count(more, "more finding"))", "The first \(ReportOptions.findingLimit) are told here.",
-        remedy: "kvpager verify lists all.")
+        remedy: "`kvpager verify` lists all.")
     }
   }
 
@@ -84,20 +84,20 @@ package struct ReportHealth: Sendable {
     if contents.use.damagedCount > 0 {
       add(
         .bad, "\(Figures.count(contents.use.damagedCount, "record")) cannot be read", "They are counted nowhere else.",
-        remedy: "kvpager verify names them.")
+        remedy: "`kvpager verify` names them.")
     }
     if sessions.expiredCount > 0 {
       add(
         .caution,
         "\(Figures.count(sessions.expiredCount, "session")) expired",
         "What they alone hold: \(Figures.bytes(sessions.expiredByteCount)) of rows.",
-        remedy: "The next kvpager gc deletes them.")
+        remedy: "The next `kvpager gc` deletes them.")
     }
     if let unreachable = contents.file?.unreachableByteCount, unreachable > 0 {
       add(
         .caution, "\(Figures.bytes(unreachable)) of the file is lost to it",
         "Pages that nothing leads to: harmless, left by a power loss or a killed writer.",
-        remedy: "kvpager compact writes the store anew without them.")
+        remedy: "`kvpager compact` writes the store anew without them.")
     }
   }
 }

@@ -1,4 +1,5 @@
-/// Numbers as the page writes them, with their units; Foundation's formatters stay out.
+/// Numbers as the page writes them, with their units, from which no line end parts them. Foundation's formatters stay
+/// out.
 package enum Figures {
   /// "1,048,576".
   package static func count(_ value: Int) -> String {
@@ -18,29 +19,29 @@ package enum Figures {
 
   /// "512 B", "1.5 KiB", "11.3 MiB".
   package static func bytes(_ value: Int) -> String {
-    guard value >= 1024 else { return "\(value) B" }
+    guard value >= 1024 else { return "\(value)\u{a0}B" }
     var number = Double(value) / 1024
     var unit = "KiB"
     for larger in ["MiB", "GiB", "TiB", "PiB"] where number >= 999.95 {
       number /= 1024
       unit = larger
     }
-    return "\(decimal(number, digits: 1)) \(unit)"
+    return "\(decimal(number, digits: 1))\u{a0}\(unit)"
   }
 
   /// "1.63 ×"; a dash where there is nothing to compare.
   package static func factor(_ before: Int, _ after: Int) -> String {
     guard before > 0, after > 0 else { return "–" }
-    return "\(decimal(Double(before) / Double(after), digits: 2)) ×"
+    return "\(decimal(Double(before) / Double(after), digits: 2))\u{a0}×"
   }
 
   /// "41 %", "0.3 %"; never 0 or 100 % for what is not.
   package static func share(_ part: Int, of whole: Int) -> String {
     guard whole > 0 else { return "–" }
     let percent = Double(part) / Double(whole) * 100
-    if part > 0, percent < 0.05 { return "< 0.1 %" }
-    if part < whole, percent > 99.9 { return "> 99.9 %" }
-    return "\(decimal(percent, digits: percent < 10 && part > 0 ? 1 : 0)) %"
+    if part > 0, percent < 0.05 { return "< 0.1\u{a0}%" }
+    if part < whole, percent > 99.9 { return "> 99.9\u{a0}%" }
+    return "\(decimal(percent, digits: percent < 10 && part > 0 ? 1 : 0))\u{a0}%"
   }
 
   package static func decimal(_ value: Double, digits: Int) -> String {

@@ -43,7 +43,7 @@ package enum PageStyle {
     * { box-sizing: border-box; }
     html { font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Noto Sans", sans-serif;
       font-variant-numeric: tabular-nums; -webkit-text-size-adjust: 100%; scroll-padding-top: 3.5rem; }
-    body { margin: 0; background: var(--ground); color: var(--ink); overflow-wrap: anywhere; }
+    body { margin: 0; position: relative; background: var(--ground); color: var(--ink); overflow-wrap: anywhere; }
     .wide { width: 100%; max-width: 76rem; margin: 0 auto; padding: 0 1.5rem; }
     a { color: var(--accent); }
     code { font-family: ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: .875em;
@@ -73,8 +73,8 @@ package enum PageStyle {
     button:hover { border-color: var(--accent); color: var(--accent); }
     .theme { white-space: nowrap; }
     main { padding-top: 1.5rem !important; }
-    section { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 1.5rem 1.5rem 1.25rem;
-      margin: 0 0 1.5rem; }
+    section { background: var(--card); border: 1px solid var(--line); border-radius: 10px;
+      padding: 1.5rem 1.5rem 1.25rem; margin: 0 0 1.5rem; }
     h2 { font-size: 1.25rem; line-height: 1.3; font-weight: 650; }
     h3 { font-size: 1rem; line-height: 1.4; font-weight: 600; }
     .lead { max-width: 46rem; margin: .25rem 0 1.25rem; color: var(--ink); }
@@ -85,7 +85,7 @@ package enum PageStyle {
     figcaption { margin: 0 0 .75rem; }
     .row { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 0 2.5rem; }
     .row.small { grid-template-columns: repeat(auto-fit, minmax(min(100%, 17rem), 1fr)); gap: 0 2rem; }
-    .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: 1px; margin-top: 1.5rem;
+    .tiles { display: grid; grid-template-columns: repeat(6, 1fr); gap: 1px; margin-top: 1.5rem;
       background: var(--line); border: 1px solid var(--line); border-radius: 10px; overflow: hidden; }
     .tiles div { background: var(--card); padding: .75rem 1rem .7rem; display: flex; flex-direction: column; }
     .tiles dt { color: var(--quiet); font-size: .8125rem; }
@@ -102,12 +102,15 @@ package enum PageStyle {
     footer h2 { font-size: 1rem; color: var(--ink); margin: 0 0 .5rem; }
     footer dl { display: grid; grid-template-columns: max-content 1fr; gap: .3rem 1.25rem; max-width: 60rem; }
     footer dt { color: var(--ink); font-weight: 600; }
+    @media (max-width: 64rem) { .tiles { grid-template-columns: repeat(3, 1fr); } }
     @media (max-width: 44rem) {
       .wide { padding: 0 1rem; }
       .masthead { padding: 1.25rem 0; }
       h1 { font-size: 1.375rem; }
       .contents { position: static; }
-      .contents .wide { flex-direction: column-reverse; align-items: flex-start; gap: 0; padding-top: .5rem; }
+      .theme { position: absolute; top: 1rem; right: 1rem; }
+      .masthead h1 { padding-right: 1rem; }
+      .masthead .kind { padding-right: 9rem; }
       .contents a { padding: .35rem 0; }
       .identity { gap: .1rem 1.5rem; }
       section { margin: 0 -1rem 1rem; border-radius: 0; border-left: 0; border-right: 0; padding: 1.25rem 1rem 1rem; }

@@ -38,7 +38,7 @@ enum BytesSection {
     var figures = [
       Figure.html(
         "From the sessions to the file",
-        note: "Hatched: what the step saved. Orange: what it added.",
+        note: "Hatched: what a step saved. Orange, at the end: what it added.",
         drawing: BarList(steps.map(bar)).html, table: table(steps).html)
     ]
     if let file { figures.append(composition(file)) }
@@ -63,7 +63,7 @@ enum BytesSection {
 
   private static func bar(_ step: Step) -> BarList.Bar {
     BarList.Bar(
-      "\(step.name)<small>\(step.means)</small>", step.value, before: step.before,
+      step.name, detail: step.means, step.value, before: step.before,
       figure: Figures.html(step.value, Figures.bytes(step.value), named: step.figure), note: change(step))
   }
 

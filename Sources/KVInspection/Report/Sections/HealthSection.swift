@@ -16,10 +16,10 @@ enum HealthSection {
   }
 
   private static func item(_ item: ReportHealth.Item) -> HTML {
-    let remedy: HTML? = item.remedy.isEmpty ? nil : " \(item.remedy)"
+    let remedy: HTML? = item.remedy.isEmpty ? nil : " \(StoreText.sentence(item.remedy))"
     return """
       <li>\(mark(item.level))<div><span class="word">\(StoreText.visible(item.title, limit: 200))</span>
-      <p>\(StoreText.visible(item.text, limit: 1000))\(remedy)</p></div></li>
+      <p>\(StoreText.sentence(item.text))\(remedy)</p></div></li>
 
       """
   }

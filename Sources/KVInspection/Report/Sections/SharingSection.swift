@@ -59,8 +59,8 @@ enum SharingSection {
   private static func lead(_ pairs: [Pair]) -> HTML {
     guard let best = pairs.first else { return "None of them share a block." }
     return """
-      \(StoreText.html(best.a.name, limit: 40)) and \(StoreText.html(best.b.name, limit: 40)) have most in common: their \
-      first \(Figures.count(best.tokenCount, "token")).
+      \(StoreText.html(best.a.name, limit: 40)) and \(StoreText.html(best.b.name, limit: 40)) have most in common: \
+      their first \(Figures.count(best.tokenCount, "token")).
       """
   }
 

@@ -17,7 +17,8 @@ enum TreeSection {
     }
     let icicle = Icicle(
       root, title: "The store’s prefix tree, by bytes of frames. Its boxes are listed in the table below.",
-      legend: Steps.legend("1 session", "\(Figures.count(most, "session")) through it") + patterns)
+      legend: Steps.legend("1 session", "\(Figures.count(most, "session")) through it", from: Steps.firstOfCounts)
+        + patterns)
     return PageFrame.Section(
       "tree", "Prefix tree", short: "Tree", lead: lead(tree),
       body: Figure.html(
@@ -30,7 +31,8 @@ enum TreeSection {
   }
 
   private static let patterns: HTML = """
-    <p class="legend"><svg aria-hidden="true" width="28" height="12"><rect class="hatched" width="28" height="12"/></svg>\
+    <p class="legend"><svg aria-hidden="true" width="28" height="12">\
+    <rect class="hatched" width="28" height="12"/></svg>\
     <span>in no session, or smaller runs summed up</span></p>
 
     """
