@@ -34,7 +34,7 @@ struct KVPagerCommand: ParsableCommand {
         name: "Store",
         subcommands: [
           InfoCommand.self, StatsCommand.self, TreeCommand.self, BlocksCommand.self, BlockCommand.self,
-          VerifyCommand.self, SalvageCommand.self, CompactCommand.self, CollectCommand.self,
+          ReportCommand.self, VerifyCommand.self, SalvageCommand.self, CompactCommand.self, CollectCommand.self,
         ]),
     ])
 
