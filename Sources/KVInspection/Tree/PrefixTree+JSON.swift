@@ -49,6 +49,7 @@ extension PrefixTree.Node: JSONConvertible {
     members["subtree"] = .object(subtree.members)
     members["share"] = .number(share)
     members["sessions"] = .integer(sessionCount)
+    members["hits"] = .integer(hitCount)
     members["endingSessions"] = [
       "count": .integer(endingSessionCount), "names": .array(endingSessions.map { .string($0) }),
     ]

@@ -71,6 +71,8 @@ package struct PrefixTree: Hashable, Sendable {
     package var share: Double
     /// Sessions that go through the run: each holds all of its blocks.
     package var sessionCount: Int
+    /// Look-ups that found the run: the most of its blocks' hits.
+    package var hitCount: Int
     /// Sessions whose last block is the run's last.
     package var endingSessionCount: Int
     /// The first of their names, in order.

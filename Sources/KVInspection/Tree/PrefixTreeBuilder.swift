@@ -143,6 +143,7 @@ struct PrefixTreeBuilder {
     var last = first
     var own = index.amount(first)
     var lastUse = index.lastUseMicroseconds(at: first)
+    var hitCount = index.hitCount(at: first)
     var opening = options.wantsTokens ? [index.hash(at: first)] : []
     while true {
       let children = forest.children(of: Int32(last))
@@ -153,12 +154,14 @@ struct PrefixTreeBuilder {
       last = Int(child)
       own.add(index.amount(last))
       lastUse = max(lastUse, index.lastUseMicroseconds(at: last))
+      hitCount = max(hitCount, index.hitCount(at: last))
     }
     let names = ends.names(at: Int32(last))
     let node = PrefixTree.Node(
       first: index.hash(at: first), last: index.hash(at: last), tokenOffset: candidate.tokenOffset, own: own,
       subtree: forest.subtrees[first], share: share(forest.subtrees[first]),
-      sessionCount: index.sessionCount(at: first), endingSessionCount: names.count,
+      sessionCount: index.sessionCount(at: first), hitCount: hitCount,
+      endingSessionCount: names.count,
       endingSessions: Array(names.prefix(options.nameLimit)), lastUseMicroseconds: lastUse,
       isStray: index.parents[first] == BlockIndex.stray, text: nil, children: [], other: nil)
     let place = drafts.count

@@ -11,7 +11,7 @@ struct BlocksCommand: ParsableCommand {
     usage: "kvpager blocks [<hash>] --store <dir> [<options>]",
     discussion: """
       AT is where the block begins, in tokens from the root. ROWS are the bytes of keys and values, FRAME \
-      those after compression. Ages are told as 90s, 45m, 12h, 30d, 2w.
+      those after compression, HITS the look-ups that found it. Ages are told as 90s, 45m, 12h, 30d, 2w.
 
       EXAMPLES
         kvpager blocks --store kv
@@ -100,7 +100,7 @@ struct BlocksCommand: ParsableCommand {
     guard list.count > 0 else { return try ByteStream.output.write("no such blocks\n") }
     var table = TableLines([
       ("HASH", .left), ("SPACE", .right), ("AT", .right), ("TOKENS", .right), ("ROWS", .right), ("FRAME", .right),
-      ("RATIO", .right), ("SESSIONS", .right), ("LAST USED", .left),
+      ("RATIO", .right), ("SESSIONS", .right), ("HITS", .right), ("LAST USED", .left),
     ])
     for place in 0..<list.count { table.measure(cells(list[place])) }
     var text = table.heading
@@ -127,7 +127,8 @@ struct BlocksCommand: ParsableCommand {
       ByteSize(block.rowByteCount).description, ByteSize(block.frameByteCount).description,
       block.frameByteCount > 0
         ? Decimal.text(Double(block.rowByteCount) / Double(block.frameByteCount), digits: 2) : "-",
-      Decimal.grouped(block.sessionCount), Timestamp(microseconds: block.lastUseMicroseconds).local,
+      Decimal.grouped(block.sessionCount), Decimal.grouped(block.hitCount),
+      Timestamp(microseconds: block.lastUseMicroseconds).local,
     ]
   }
 }

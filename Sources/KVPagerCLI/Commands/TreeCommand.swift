@@ -12,7 +12,8 @@ struct TreeCommand: ParsableCommand {
     discussion: """
       A line is a run of blocks that follow one another until sessions part or one ends, named by its last \
       block. SIZE and SHARE are the frames of the run and of all that hangs on it, TOKENS those of the run \
-      itself, SESSIONS those that go through it; those that end with it are named.
+      itself, SESSIONS those that go through it, HITS the look-ups that found it. Sessions that end with a \
+      run are named.
 
       EXAMPLES
         kvpager tree --store kv

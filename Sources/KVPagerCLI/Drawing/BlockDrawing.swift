@@ -48,6 +48,7 @@ struct BlockDrawing {
       "\(record.tokens.count)\(record.tokens.count < full ? " of \(full)" : ""), "
         + "\(Decimal.grouped(block.tokenOffset)) to \(Decimal.grouped(end - 1)) of its prefix")
     facts.add("sessions", sessions)
+    facts.add("hits", Decimal.grouped(record.hitCount))
     facts.add("last used", Timestamp(microseconds: record.lastUseMicroseconds).local)
     facts.add("rows", ByteSize(record.payloadByteCount).description)
     facts.add("frame", frame)

@@ -25,7 +25,7 @@ struct TreeDrawing {
   private let columnCount: Int
   private var rows: [(figures: [String], drawing: String, text: String?)] = []
 
-  private static let titles = ["SIZE", "SHARE", "TOKENS", "SESSIONS", "LAST USED"]
+  private static let titles = ["SIZE", "SHARE", "TOKENS", "SESSIONS", "HITS", "LAST USED"]
 
   init(_ tree: PrefixTree, terminal: Terminal = .output, ink: Ink = .output) {
     branches = Branches(isUTF8: terminal.isUTF8)
@@ -41,7 +41,7 @@ struct TreeDrawing {
       label += ", " + ink.bad("\(Answer.count(space.lostSessionCount, "session")) not whole")
     }
     rows.append(
-      (Self.figures(space.amount, space.share, space.amount.tokenCount, space.sessionCount, nil), label, nil))
+      (Self.figures(space.amount, space.share, space.amount.tokenCount, space.sessionCount, nil, nil), label, nil))
     add(space.children, space.other, indent: "")
   }
 
@@ -52,7 +52,7 @@ struct TreeDrawing {
       rows.append(
         (
           Self.figures(
-            node.subtree, node.share, node.own.tokenCount, node.sessionCount, node.lastUseMicroseconds),
+            node.subtree, node.share, node.own.tokenCount, node.sessionCount, node.hitCount, node.lastUseMicroseconds),
           indent + (isLast ? branches.last : branches.inner) + label(node), node.text
         ))
       add(node.children, node.other, indent: indent + (isLast ? "   " : branches.passing))
@@ -61,7 +61,7 @@ struct TreeDrawing {
     let blocks = Answer.count(other.amount.blockCount, "block", isGrouped: true)
     rows.append(
       (
-        Self.figures(other.amount, nil, other.amount.tokenCount, other.sessionCount, nil),
+        Self.figures(other.amount, nil, other.amount.tokenCount, other.sessionCount, nil, nil),
         indent + branches.last
           + ink.faint("and \(Decimal.grouped(other.childCount)) more, \(blocks)"), nil
       ))
@@ -82,11 +82,11 @@ struct TreeDrawing {
   private static let nameCount = 3
 
   private static func figures(
-    _ amount: PrefixTree.Amount, _ share: Double?, _ tokenCount: Int, _ sessionCount: Int, _ lastUse: UInt64?
+    _ amount: PrefixTree.Amount, _ share: Double?, _ tokenCount: Int, _ sessionCount: Int, _ hitCount: Int?, _ lastUse: UInt64?
   ) -> [String] {
     [
       ByteSize(amount.frameByteCount).description, share.map(Self.percentage) ?? "",
-      Decimal.grouped(tokenCount), Decimal.grouped(sessionCount),
+      Decimal.grouped(tokenCount), Decimal.grouped(sessionCount), hitCount.map { Decimal.grouped($0) } ?? "",
       lastUse.map { Timestamp(microseconds: $0).localDay } ?? "",
     ]
   }
