@@ -44,6 +44,29 @@ import Testing
     #expect(throws: StoreError.self) { try inspector.tree(TreeOptions(depth: TreeOptions.depthLimit + 1)) }
   }
 
+  /// With a large fold the shared beginning and the largest rest would be one: no byte, block or session may get lost.
+  @Test func `small branches are folded into the run that goes on, and counted`() throws {
+    let store = try InspectedStore()
+    let inspector = StoreInspector(path: store.path)
+    let exact = try inspector.tree().spaces[0].children[0]
+    let shares = exact.children.map(\.share)
+    // Above the second largest rest and not above the largest: the frames differ by a few bytes.
+    let fold = shares[0] > shares[1] ? shares[0] : 1
+    let folded = try inspector.tree(TreeOptions(foldShare: fold)).spaces[0].children[0]
+    if shares[0] > shares[1] {
+      #expect(folded.own.blockCount == 9 && folded.folded?.childCount == 2 && folded.folded?.amount.blockCount == 6)
+      #expect(folded.sessionCount == 3 && folded.lastSessionCount == 1 && folded.endingSessionCount == 1)
+      #expect(folded.children.isEmpty && folded.other == nil)
+    }
+    // Where all branches are small the largest are shown all the same.
+    let none = try inspector.tree(TreeOptions(width: 2, foldShare: 0.9)).spaces[0].children[0]
+    #expect(none.own == exact.own && none.folded == nil)
+    #expect(none.children.count == 2 && none.other?.childCount == 1)
+    // The path of one session stays, however small.
+    let path = try inspector.tree(TreeOptions(foldShare: 0.9, session: "chat 1")).spaces[0].children[0]
+    #expect(path.own.blockCount == 9 && path.endingSessions == ["chat 1"] && path.folded?.childCount == 2)
+  }
+
   @Test func `text is made of a node's first tokens`() throws {
     let store = try InspectedStore()
     let tree = try StoreInspector(path: store.path).tree(

@@ -77,7 +77,8 @@ package struct BlockIndex: Sendable {
   package subscript(position: Int) -> Entry {
     Entry(
       key: BlockKey(space: space(at: position), hash: hashes[position]), tokenCount: Int(tokenCounts[position]),
-      sessionCount: Int(sessionCounts[position]), hitCount: Int(hitCounts[position]), lastUseMicroseconds: lastUses[position],
+      sessionCount: Int(sessionCounts[position]), hitCount: Int(hitCounts[position]),
+      lastUseMicroseconds: lastUses[position],
       payloadByteCount: Int(payloadByteCounts[position]), frameByteCount: Int(frameByteCounts[position]))
   }
 

@@ -163,7 +163,8 @@ extension BlockList.Entry: JSONConvertible {
       "hash": .string(key.hash.description), "space": .unsigned(UInt64(key.space.rawValue)),
       "tokenOffset": tokenOffset.map { .integer($0) } ?? .null, "tokens": .integer(tokenCount),
       "bytes": ["rows": .integer(rowByteCount), "frame": .integer(frameByteCount)],
-      "sessions": .integer(sessionCount), "hits": .integer(hitCount), "lastUseMicroseconds": .unsigned(lastUseMicroseconds),
+      "sessions": .integer(sessionCount), "hits": .integer(hitCount),
+      "lastUseMicroseconds": .unsigned(lastUseMicroseconds),
     ]
   }
 }
