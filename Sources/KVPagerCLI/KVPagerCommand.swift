@@ -32,7 +32,7 @@ struct KVPagerCommand: ParsableCommand {
         ]),
       CommandGroup(
         name: "Store",
-        subcommands: [InfoCommand.self, StatsCommand.self, VerifyCommand.self, CollectCommand.self]),
+        subcommands: [InfoCommand.self, StatsCommand.self, WatchCommand.self, VerifyCommand.self, CollectCommand.self]),
     ])
 
   static func main() {
