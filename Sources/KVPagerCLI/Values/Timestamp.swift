@@ -34,6 +34,9 @@ struct Timestamp: Hashable, Comparable, Sendable {
   /// The user's own time of day: "10:30:05".
   var localTime: String { text(format: "%H:%M:%S", isLocal: true) }
 
+  /// The user's own day: "2026-03-01".
+  var localDay: String { text(format: "%Y-%m-%d", isLocal: true) }
+
   private func text(format: String, isLocal: Bool) -> String {
     var seconds = time_t(clamping: microseconds / 1_000_000)
     var parts = tm()
