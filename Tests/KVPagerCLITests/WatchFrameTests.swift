@@ -38,8 +38,8 @@ enum WatchedFacts {
       isAlive: isAlive, isReadOnly: number == 2, quotaBytes: number == 1 ? 20 << 30 : nil, usage: usage)
   }
 
-  static let sessions: [RankedSession] = (0..<12).map { number in
-    RankedSession(
+  static let sessions: [ForemostSession] = (0..<12).map { number in
+    ForemostSession(
       space: SpaceID(rawValue: 1), name: number == 1 ? "\u{4F1A}\u{8BDD} \u{1B}[31mred" : "chat \(number)",
       tokenCount: 900 * (number + 1), rowByteCount: 21 << (20 + number % 5),
       updatedMicroseconds: now - UInt64(number * number) * 61_000_000)
@@ -59,7 +59,7 @@ enum WatchedFacts {
         sessionCount: 1204, blockCount: 81_920, deletableBlockCount: 30_100, fileByteCount: 15 << 30,
         usedByteCount: 14 << 30, commit: 9000,
         readers: [EnvironmentReader(processID: 77, snapshot: 8000), EnvironmentReader(processID: 78, snapshot: nil)]),
-      activity: activity, history: history, sessions: SessionRanking(sessions))
+      activity: activity, history: history, sessions: ForemostSessions(sessions))
   }
 
   static var empty: WatchFacts {
@@ -113,7 +113,10 @@ enum WatchedFacts {
     let plain = lines(WatchedFacts.busy, 80, 24)
     let colored = lines(WatchedFacts.busy, 80, 24, isColored: true)
     #expect(colored != plain)
-    #expect(colored.map { $0.replacing(/\u{1B}\[[0-9]+m/, with: "") } == plain)
+    let bare = colored.map { line in
+      String(line.replacing(/\u{1B}\[[0-9]+m/, with: "").reversed().drop { $0 == " " }.reversed())
+    }
+    #expect(bare == plain)
   }
 
   @Test func `what is worth a word is said, with the remedy`() {

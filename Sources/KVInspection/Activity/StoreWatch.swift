@@ -18,7 +18,7 @@ package final class StoreWatch {
   private let path: String
   private var tier: DiskTier
   private var inode: UInt64?
-  private var ranker = SessionRanker()
+  private var rounds = SessionRounds()
   private var history: [WatchInterval] = []
   private var last: (counters: StoreActivity.Counters, seconds: Double)?
 
@@ -49,11 +49,11 @@ package final class StoreWatch {
     }
     note(activity?.total ?? StoreActivity.Counters())
     repeat {
-      try ranker.step(tier, commit: gauge.commit, nowMicroseconds: now)
-    } while untilAllSessions && !ranker.isComplete
+      try rounds.step(tier, commit: gauge.commit, nowMicroseconds: now)
+    } while untilAllSessions && !rounds.isComplete
     return WatchFacts(
-      path: path, timeMicroseconds: now, gauge: gauge, activity: activity, history: history, sessions: ranker.ranking,
-      hasAllSessions: ranker.isComplete)
+      path: path, timeMicroseconds: now, gauge: gauge, activity: activity, history: history, sessions: rounds.foremost,
+      hasAllSessions: rounds.isComplete)
   }
 
   private func note(_ counters: StoreActivity.Counters) {
@@ -73,7 +73,7 @@ package final class StoreWatch {
     tier.close()
     tier = try Self.open(path)
     inode = found
-    ranker = SessionRanker()
+    rounds = SessionRounds()
   }
 
   private static func seconds() -> Double {

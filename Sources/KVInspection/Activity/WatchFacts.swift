@@ -64,14 +64,14 @@ package struct WatchFacts: Hashable, Sendable {
   package var interval: WatchInterval?
   /// Earlier intervals and ``interval``, the latest last.
   package var history: [WatchInterval]
-  package var sessions: SessionRanking
+  package var sessions: ForemostSessions
   /// False while the sessions' table was not gone through once.
   package var hasAllSessions: Bool
   package var problems: [WatchProblem]
 
   package init(
     path: String, timeMicroseconds: UInt64, gauge: StoreGauge, activity: StoreActivity?,
-    history: [WatchInterval] = [], sessions: SessionRanking = SessionRanking(), hasAllSessions: Bool = true
+    history: [WatchInterval] = [], sessions: ForemostSessions = ForemostSessions(), hasAllSessions: Bool = true
   ) {
     self.path = path
     self.timeMicroseconds = timeMicroseconds

@@ -12,7 +12,7 @@ extension WatchFrame {
     [
       ("RAM hits", \.memoryHits, false), ("disk hits", \.diskHits, false), ("misses", \.misses, false),
       ("commits", \.sessionCommits, false), ("loads", \.loads, false), ("evictions", \.evictions, false),
-      ("write-backs", \.writeBacks, false), ("written", \.bytesWritten, true), ("planes read", \.planeReads, false),
+      ("written", \.bytesWritten, true), ("write-backs", \.writeBacks, false), ("planes read", \.planeReads, false),
     ]
   }
 
@@ -47,7 +47,7 @@ extension WatchFrame {
           rate.name == "misses" ? style.ink.caution : style.ink.name)
       }
     }
-    return Section(title: title, rows: rows, leastHeight: 4)
+    return Section(title: title, rows: rows, leastHeight: 5)
   }
 
   /// "LAST 42 S": what the charts show.
@@ -119,7 +119,7 @@ extension WatchFrame {
     return sessions(isRoom ? Array(facts.sessions.largest.prefix(8)) : [], "LARGEST", limit: 8)
   }
 
-  private func sessions(_ sessions: [RankedSession], _ name: String, limit: Int = 8) -> Section {
+  private func sessions(_ sessions: [ForemostSession], _ name: String, limit: Int = 8) -> Section {
     let nameWidth = max(8, size.columnCount - 3 * 13)
     let title = line { line in
       line.append(name, columnCount: nameWidth, style.ink.strong)

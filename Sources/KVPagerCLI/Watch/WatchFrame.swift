@@ -20,43 +20,55 @@ struct WatchFrame {
     guard size.rowCount > 0, size.columnCount > 0 else { return [] }
     let sections = [rateSection, processSection, sessionSection, largestSection].filter { !$0.rows.isEmpty }
     let head = headLines
-    let problemCount = facts.problems.count
-    let foot = footer.isEmpty ? 0 : 1
+    let footCount = footer.isEmpty ? 0 : 1
     // Blank lines between sections where there is room for them.
-    let gap = size.rowCount >= 20 ? 1 : 0
-    var room = size.rowCount - head.count - foot
-    var problems = min(problemCount, 1)
-    room -= problems == 0 ? 0 : problems + gap
-    var heights = [Int](repeating: 0, count: sections.count)
-    for (index, section) in sections.enumerated() where room >= gap + section.leastHeight {
-      heights[index] = section.leastHeight
-      room -= gap + section.leastHeight
-    }
-    for (index, section) in sections.enumerated() where heights[index] > 0 {
-      let more = min(max(0, room), section.rows.count + 1 - heights[index])
-      heights[index] += more
-      room -= more
-    }
-    let moreProblems = min(max(0, room), problemCount - problems)
-    problems += moreProblems
-
+    let gap = size.rowCount >= 28 ? 1 : 0
+    let (heights, problemCount) = share(size.rowCount - head.count - footCount, among: sections, gap: gap)
     var lines = head
-    func separate() { if gap > 0 { lines.append("") } }
     for (section, height) in zip(sections, heights) where height > 0 {
-      separate()
+      if gap > 0 { lines.append("") }
       lines.append(section.title)
       lines += section.rows.prefix(height - 1)
     }
-    if problems > 0 {
-      separate()
-      lines += problemLines(problems)
+    if problemCount > 0 {
+      if gap > 0 { lines.append("") }
+      lines += problemLines(problemCount)
     }
-    lines = Array(lines.prefix(size.rowCount - foot))
-    if foot > 0 {
+    lines = Array(lines.prefix(size.rowCount - footCount))
+    if footCount > 0 {
       while lines.count < size.rowCount - 1 { lines.append("") }
       lines.append(line { $0.append(footer, style.ink.faint) })
     }
     return lines
+  }
+
+  /// The lines of each section, its title among them, and of the problems: what each needs at least, in their order, and
+  /// then by turns what is left. The first section, the rates, has every other turn.
+  private func share(
+    _ rowCount: Int, among sections: [Section], gap: Int
+  ) -> (heights: [Int], problemCount: Int) {
+    var room = rowCount
+    let wanted = sections.map { $0.rows.count + 1 } + [facts.problems.count]
+    var heights = [Int](repeating: 0, count: wanted.count)
+    let problems = wanted.count - 1
+    func begin(_ index: Int, _ height: Int) {
+      guard height > 0, room >= gap + height else { return }
+      heights[index] = height
+      room -= gap + height
+    }
+    begin(problems, min(1, wanted[problems]))
+    for (index, section) in sections.enumerated() { begin(index, min(section.leastHeight, wanted[index])) }
+    let turns = wanted.indices.dropFirst().flatMap { [0, $0] }
+    var isGiven = true
+    while room > 0, isGiven {
+      isGiven = false
+      for index in turns where room > 0 && heights[index] > 0 && heights[index] < wanted[index] {
+        heights[index] += 1
+        room -= 1
+        isGiven = true
+      }
+    }
+    return (Array(heights.dropLast()), heights[problems])
   }
 
   struct Section {
@@ -98,17 +110,16 @@ struct WatchFrame {
 
   private var storeLine: String {
     let gauge = facts.gauge
+    func count(_ count: Int, _ noun: String) -> String { "\(Decimal.grouped(count)) \(noun)\(count == 1 ? "" : "s")" }
+    let used = ByteSize(gauge.usedByteCount).description
+    let file = gauge.fileByteCount > gauge.usedByteCount ? " (file \(ByteSize(gauge.fileByteCount)))" : ""
+    let counts = ", \(count(gauge.sessionCount, "session")), \(count(gauge.blockCount, "block"))"
+    let cached = gauge.deletableBlockCount > 0 ? ", \(Decimal.grouped(gauge.deletableBlockCount)) in no session" : ""
     return line { line in
       line.append("store", columnCount: Self.labelColumnCount, style.ink.faint)
-      line.append(ByteSize(gauge.usedByteCount).description)
-      if gauge.fileByteCount > gauge.usedByteCount, size.columnCount >= 70 {
-        line.append(" (file \(ByteSize(gauge.fileByteCount)))")
-      }
-      line.append(", \(Decimal.grouped(gauge.sessionCount)) \(gauge.sessionCount == 1 ? "session" : "sessions")")
-      line.append(", \(Decimal.grouped(gauge.blockCount)) \(gauge.blockCount == 1 ? "block" : "blocks")")
-      if gauge.deletableBlockCount > 0 {
-        line.append(", \(Decimal.grouped(gauge.deletableBlockCount)) in no session")
-      }
+      let room = line.room
+      let texts = [used + file + counts + cached, used + counts + cached, used + counts]
+      line.append(texts.first { DisplayWidth.of($0) <= room } ?? used)
     }
   }
 
@@ -148,23 +159,15 @@ struct WatchFrame {
   }
 
   private func problemLines(_ count: Int) -> [String] {
-    let shown = facts.problems.count > count ? facts.problems.prefix(max(0, count - 1)) : facts.problems[...]
-    var lines = shown.map { problem in
+    let all = facts.problems
+    let hiddenCount = all.count - count
+    return all.prefix(count).enumerated().map { index, problem in
       line { line in
         let isBad = problem.kind == .damagedLoads || problem.kind == .fullQuota
-        line.append("! ", isBad ? style.ink.bad : style.ink.caution)
-        line.append(DisplayWidth.line(problem.message), isBad ? style.ink.bad : style.ink.caution)
+        // The last that shows says how many do not.
+        let more = index == count - 1 && hiddenCount > 0 ? "(\(hiddenCount) more) " : ""
+        line.append("! \(more)\(DisplayWidth.line(problem.message))", isBad ? style.ink.bad : style.ink.caution)
       }
     }
-    let hidden = facts.problems.count - shown.count
-    if hidden > 0 {
-      lines.append(
-        line { line in
-          let noun = hidden == 1 ? "problem" : "problems"
-          let more = shown.isEmpty ? "! \(hidden) \(noun): a larger window names them" : "! and \(hidden) more"
-          line.append(more, style.ink.caution)
-        })
-    }
-    return lines
   }
 }

@@ -2,7 +2,7 @@ import KVBlocks
 import KVDiskTier
 
 /// A session as a list of the foremost shows it.
-package struct RankedSession: Hashable, Sendable {
+package struct ForemostSession: Hashable, Sendable {
   package var space: SpaceID
   package var name: String
   package var tokenCount: Int
@@ -27,30 +27,30 @@ package struct RankedSession: Hashable, Sendable {
 }
 
 /// The sessions changed last and the largest ones, found by going through the table a part at a time.
-package struct SessionRanking: Hashable, Sendable {
+package struct ForemostSessions: Hashable, Sendable {
   /// Sessions of each list at most.
   package static let countLimit = 20
 
   /// Changed last first.
-  package private(set) var recent: [RankedSession] = []
+  package private(set) var recent: [ForemostSession] = []
   /// Largest first.
-  package private(set) var largest: [RankedSession] = []
+  package private(set) var largest: [ForemostSession] = []
   package private(set) var expiredCount = 0
   package private(set) var seenCount = 0
 
-  package init(_ sessions: [RankedSession] = []) {
+  package init(_ sessions: [ForemostSession] = []) {
     for session in sessions { add(session, isExpired: false) }
   }
 
-  mutating func add(_ session: RankedSession, isExpired: Bool) {
+  mutating func add(_ session: ForemostSession, isExpired: Bool) {
     seenCount += 1
     if isExpired { expiredCount += 1 }
     Self.insert(session, into: &recent) { $0.updatedMicroseconds > $1.updatedMicroseconds }
     Self.insert(session, into: &largest) { $0.rowByteCount > $1.rowByteCount }
   }
 
-  /// This ranking with what an earlier pass saw of sessions that this one has not come to.
-  func completed(from earlier: SessionRanking) -> SessionRanking {
+  /// These, with what an earlier round saw of sessions that this one has not come to.
+  func completed(from earlier: ForemostSessions) -> ForemostSessions {
     var result = earlier
     for session in recent {
       Self.insert(session, into: &result.recent) { $0.updatedMicroseconds > $1.updatedMicroseconds }
@@ -60,7 +60,7 @@ package struct SessionRanking: Hashable, Sendable {
   }
 
   private static func insert(
-    _ session: RankedSession, into list: inout [RankedSession], before: (RankedSession, RankedSession) -> Bool
+    _ session: ForemostSession, into list: inout [ForemostSession], before: (ForemostSession, ForemostSession) -> Bool
   ) {
     if let last = list.last, list.count >= countLimit, !before(session, last),
       !list.contains(where: { $0.key == session.key })
@@ -74,26 +74,26 @@ package struct SessionRanking: Hashable, Sendable {
 }
 
 /// Goes through the sessions' table again and again, a bounded part each time, and only while the store changes.
-struct SessionRanker {
+struct SessionRounds {
   /// Records read in one step: a few milliseconds.
   static let stepLimit = 2048
 
-  private var current = SessionRanking()
-  private var complete: SessionRanking?
+  private var current = ForemostSessions()
+  private var complete: ForemostSessions?
   private var end: [UInt8]?
-  /// The commit that the pass began with; nil before the first.
+  /// The commit that the round began with; nil before the first.
   private var commit: UInt64?
   private var isUnderWay = false
 
   /// What is known now.
-  var ranking: SessionRanking { complete.map { isUnderWay ? current.completed(from: $0) : $0 } ?? current }
+  var foremost: ForemostSessions { complete.map { isUnderWay ? current.completed(from: $0) : $0 } ?? current }
   /// All sessions were seen once.
   var isComplete: Bool { complete != nil }
 
   mutating func step(_ tier: DiskTier, commit now: UInt64, nowMicroseconds: UInt64) throws(StoreError) {
     if !isUnderWay {
       guard commit != now else { return }
-      (current, end, commit, isUnderWay) = (SessionRanking(), nil, now, true)
+      (current, end, commit, isUnderWay) = (ForemostSessions(), nil, now, true)
     }
     let part = try tier.sessionSummaries(after: end, limit: Self.stepLimit)
     for summary in part.summaries {
@@ -101,7 +101,7 @@ struct SessionRanker {
       // A damaged record may claim any number of tokens.
       let bytes = layout.map { $0.tokenByteCount.multipliedReportingOverflow(by: summary.tokenCount) }
       current.add(
-        RankedSession(
+        ForemostSession(
           space: summary.space, name: summary.name, tokenCount: summary.tokenCount,
           rowByteCount: bytes.map { $0.overflow ? 0 : $0.partialValue } ?? 0,
           updatedMicroseconds: summary.updatedMicroseconds),
@@ -113,7 +113,7 @@ struct SessionRanker {
   }
 }
 
-extension RankedSession: JSONConvertible {
+extension ForemostSession: JSONConvertible {
   package var json: JSONValue {
     [
       "space": .unsigned(UInt64(space.rawValue)), "name": .string(name), "tokens": .integer(tokenCount),
