@@ -30,6 +30,11 @@ struct SignalPipe {
     }
     readEnd = ends[0]
     Self.shared.store(ends[1], ordering: .sequentiallyConsistent)
+    var mask = sigset_t()
+    sigemptyset(&mask)
+    // Whoever started this process may have blocked them.
+    for number in signals { sigaddset(&mask, number) }
+    defer { pthread_sigmask(SIG_UNBLOCK, &mask, nil) }
     for number in signals {
       signal(number) { number in
         let saved = errno
