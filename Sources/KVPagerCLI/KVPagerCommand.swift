@@ -33,8 +33,10 @@ struct KVPagerCommand: ParsableCommand {
       CommandGroup(
         name: "Store",
         subcommands: [
-          InfoCommand.self, StatsCommand.self, VerifyCommand.self, CollectCommand.self, CompactCommand.self,
+          InfoCommand.self, StatsCommand.self, DiffCommand.self, VerifyCommand.self, CollectCommand.self,
+          CompactCommand.self,
         ]),
+      CommandGroup(name: "Shell", subcommands: [CompletionsCommand.self]),
     ])
 
   static func main() {

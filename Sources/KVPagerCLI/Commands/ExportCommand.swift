@@ -30,7 +30,8 @@ struct ExportCommand: ParsableCommand {
   @Argument(help: "The file to write; - for standard output.", completion: .file())
   var file: String
 
-  @Option(help: ArgumentHelp("The session to export.", valueName: "name"))
+  @Option(
+    help: ArgumentHelp("The session to export.", valueName: "name"), completion: .custom(ValueCompletion.sessions))
   var session: String
 
   @OptionGroup var spaceOption: SpaceOption
