@@ -33,8 +33,9 @@ struct KVPagerCommand: ParsableCommand {
       CommandGroup(
         name: "Store",
         subcommands: [
-          InfoCommand.self, StatsCommand.self, DiffCommand.self, VerifyCommand.self, CollectCommand.self,
-          CompactCommand.self,
+          InfoCommand.self, StatsCommand.self, TreeCommand.self, BlocksCommand.self, BlockCommand.self,
+          DiffCommand.self, ReportCommand.self, VerifyCommand.self, SalvageCommand.self, CompactCommand.self,
+          CollectCommand.self,
         ]),
       CommandGroup(name: "Shell", subcommands: [CompletionsCommand.self]),
     ])
