@@ -17,7 +17,7 @@ struct ComparisonTests {
     #expect(before.rows.sharedTokenCount == 0)
     // One byte in the rows of each frame.
     try damaged.damage { bytes in
-      for page in InspectedStore.extentPages(bytes) { bytes[page + 4000] ^= 1 }
+      for page in InspectedStore.extentPages(bytes) { bytes[page + 1000] ^= 1 }
     }
     let after = try pair.compare(chat, chat)
     #expect(!after.isEqual)
@@ -27,8 +27,7 @@ struct ComparisonTests {
     #expect(after.rows.missingReason?.contains(damaged.path) == true)
     let stores = try pair.compareStores(isDeep: true)
     #expect(!stores.isEqual)
-    #expect(stores.equalSessionCount == 2, "the checkpoint of the third is damaged, too")
-    #expect(stores.changed.map(\.differences) == [["checkpoint"]])
+    #expect(stores.equalSessionCount == 3, "what is wrong lies in the blocks")
     #expect(stores.spaces.map(\.differentBlockCount).reduce(0, +) > 0)
     #expect(try pair.compareStores().isEqual, "not deep: tables alone")
   }

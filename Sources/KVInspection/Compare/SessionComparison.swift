@@ -78,7 +78,7 @@ extension SessionComparison: JSONConvertible {
 
 extension StorePair {
   /// Compares two sessions: tokens, blocks, the rows of the tokens that both begin with, checkpoint and metadata. Names
-  /// and times are not compared.
+  /// and times are not compared, nor what an import noted of its file.
   /// - Throws: `notFound`, `invalidArgument`, and what opening throws. Damaged rows are an answer.
   package func compare(_ first: SessionChoice, _ second: SessionChoice) throws(StoreError) -> SessionComparison {
     try withTiers { (tierA, tierB) throws(StoreError) in
@@ -89,7 +89,8 @@ extension StorePair {
       var rows = RowComparer(
         RowComparer.Side(tier: tierA, space: spaceA, blocks: a.blocks),
         RowComparer.Side(tier: tierB, space: spaceB, blocks: b.blocks))
-      let names = Set(a.metadata.keys).union(b.metadata.keys)
+      let (metadataA, metadataB) = (a.comparedMetadata, b.comparedMetadata)
+      let names = Set(metadataA.keys).union(metadataB.keys)
       return SessionComparison(
         a: SessionComparison.Side(a, path: self.a.path), b: SessionComparison.Side(b, path: self.b.path),
         spaceDifferences: SpaceDifference.names(spaceA, spaceB), commonTokenCount: commonTokenCount,
@@ -99,7 +100,7 @@ extension StorePair {
         firstBlockToken: commonBlockCount * spaceA.layout.blockTokenCount,
         rows: try rows.compare(tokenCount: commonTokenCount),
         hasEqualCheckpoints: try Self.haveEqualCheckpoints((tierA, a), (tierB, b)),
-        metadataDifferences: names.filter { a.metadata[$0] != b.metadata[$0] }.sorted())
+        metadataDifferences: names.filter { metadataA[$0] != metadataB[$0] }.sorted())
     }
   }
 
@@ -135,6 +136,11 @@ extension StorePair {
     guard let first = try digest(a), let second = try digest(b) else { return false }
     return first == second
   }
+}
+
+extension SessionRecord {
+  /// Metadata without what `kvpager import` notes: the file's name and format, and when.
+  var comparedMetadata: [String: String] { metadata.filter { !$0.key.hasPrefix("import.") } }
 }
 
 extension SessionComparison.Side {

@@ -114,7 +114,7 @@ extension StorePair {
       tokenCount = record.tokens.count
       tokens = record.tokens.withUnsafeBytes { Self.digest($0) }
       blocks = Self.digest(of: record.blocks.map(\.description))
-      metadata = Self.digest(of: record.metadata.inNameOrder.flatMap { [$0.0, $0.1] })
+      metadata = Self.digest(of: record.comparedMetadata.inNameOrder.flatMap { [$0.0, $0.1] })
       checkpointByteCount = record.checkpointByteCount
     }
 
