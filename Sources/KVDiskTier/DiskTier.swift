@@ -40,20 +40,12 @@ package final class DiskTier: Sendable {
       try file.create(options: options, now: StoreClock.microseconds())
       _ = try file.presence()
     }
-<<<<<<< HEAD
     if let report {
       if let refusal = LMDBFileGuard.refusal(report, path: path) { throw refusal }
     } else if options.guardsFile {
       try Self.guardFile(path: file.dataPath)
     }
-    let environment: Environment
-    do { environment = try Environment(path: path, options: options.environment) } catch {
-      throw StoreError(error, opening: path, mapByteCount: options.mapSizeBytes)
-    }
-=======
-    try Self.guardFile(path: file.dataPath)
     let environment = try Self.openEnvironment(path, options)
->>>>>>> surface
     (header, tables) = try environment.openTables { (transaction) throws(StoreError) in
       let header = try Self.readHeader(transaction, path: path)
       return (header, try Tables(transaction))
