@@ -3,6 +3,8 @@ import KVInspection
 import KVPager
 
 struct CollectCommand: ParsableCommand {
+  static let schema = AnswerSchema("gc", version: 1)
+
   static let configuration = CommandConfiguration(
     commandName: "gc",
     abstract: "Delete expired sessions and what the quota says is too much.",
@@ -23,6 +25,7 @@ struct CollectCommand: ParsableCommand {
   func run() throws {
     let report = try store.withStore(.readWrite) { try $0.collectGarbage() }
     try Answer.write(
+      Self.schema,
       json: [
         "expiredSessions": .integer(report.expiredSessionCount), "deletedBlocks": .integer(report.deletedBlockCount),
         "freedBytes": .integer(report.freedBytes),

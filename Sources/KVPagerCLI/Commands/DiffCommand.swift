@@ -13,8 +13,8 @@ struct DiffCommand: ParsableCommand {
       A store is given by its folder, a session by its name in --store or as DIR::NAME. Of sessions the tokens \
       are compared, and the rows of the tokens that both begin with: where tokens are equal and rows are not, \
       the two were computed differently, or one is damaged. Of stores the spaces, sessions and blocks are; \
-      with --deep the rows of the blocks that both have. Names, times and what an import noted of its file are not compared. Exit status 0 where \
-      they are equal, 1 where they differ.
+      with --deep the rows of the blocks that both have. Names, times and what an import noted of its file are \
+      not compared. Exit status 0 where they are equal, 1 where they differ.
 
       EXAMPLES
         kvpager diff chat branch --store kv
