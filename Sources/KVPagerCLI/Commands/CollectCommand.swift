@@ -12,7 +12,7 @@ struct CollectCommand: ParsableCommand {
     discussion: """
       Sessions go only when the expiry that they were given has passed. Blocks that no session refers to go \
       from the least recently used on, until the store fits --quota. Freed room is used again; the file does \
-      not shrink.
+      not shrink by itself: see compact.
 
       EXAMPLES
         kvpager gc --store kv

@@ -19,7 +19,7 @@ struct CompletionsCommand: NeedsNoStore {
     case bash, zsh, fish
   }
 
-  @Argument(help: "bash, zsh or fish.")
+  @Argument(help: "Whose completions.")
   var shell: Shell
 
   func run() throws {

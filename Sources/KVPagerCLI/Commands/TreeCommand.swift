@@ -26,7 +26,7 @@ struct TreeCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Branches shown of one run, those of the most bytes.", valueName: "n"))
   var width = 12
 
-  @Option(help: ArgumentHelp("Only this cache space.", valueName: "id"))
+  @Option(help: ArgumentHelp("Only this cache space.", valueName: "id"), completion: .custom(ValueCompletion.spaces))
   var space: UInt32?
 
   @Option(help: ArgumentHelp("Only the path of this session.", valueName: "name"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import tempfile
@@ -14,12 +13,11 @@ from typing import Any
 
 import jsonschema
 import strict
+from tool import KVPAGER, ROOT
 
-ROOT = Path(__file__).resolve().parents[4]
 SCHEMAS = ROOT / "data" / "schemas"
 ANSWERS = ROOT / "data" / "golden" / "inspected-v1" / "answers"
 SAMPLES = ROOT / "data" / "samples"
-KVPAGER = Path(os.environ.get("KVPAGER") or ROOT / ".build" / "debug" / "kvpager")
 QUANTIZED = SAMPLES / "smollm2-135m_48tok_q8_0_fa.v4.ggsq"
 HALF = SAMPLES / "smollm2-135m_48tok_f16_fa.v3.ggsq"
 
