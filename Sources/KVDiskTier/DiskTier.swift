@@ -27,8 +27,11 @@ package final class DiskTier: Sendable {
   let recentBatch = Lock<QuotaSlack>(QuotaSlack())
 
   /// Opens the store in directory `path`, or makes one where the options allow it.
+  /// - Parameter report: what the guard said of the file just now; nil: it is asked here.
   /// - Throws: `notFound`, `notAStore`, `versionTooNew`, `foreignByteOrder`, `damaged`, `busy`, `permissionDenied`, ...
-  package init(path: String, options: DiskTierOptions = DiskTierOptions()) throws(StoreError) {
+  package init(
+    path: String, options: DiskTierOptions = DiskTierOptions(), guarded report: LMDBFileReport? = nil
+  ) throws(StoreError) {
     let file = StoreFile(directory: path)
     if try file.presence() == .absent {
       guard options.access == .readWriteCreating else {
@@ -37,7 +40,11 @@ package final class DiskTier: Sendable {
       try file.create(options: options, now: StoreClock.microseconds())
       _ = try file.presence()
     }
-    try Self.guardFile(path: file.dataPath)
+    if let report {
+      if let refusal = LMDBFileGuard.refusal(report, path: path) { throw refusal }
+    } else {
+      try Self.guardFile(path: file.dataPath)
+    }
     let environment: Environment
     do { environment = try Environment(path: path, options: options.environment) } catch {
       throw StoreError(error, opening: path, mapByteCount: options.mapSizeBytes)
@@ -67,6 +74,9 @@ package final class DiskTier: Sendable {
     }
     return try StoreHeader.decode(bytes, path: path)
   }
+
+  /// Who else read the store when it was opened, those that died first among them; their slots are free now.
+  package var readersAtOpening: [EnvironmentReader] { environment.readersAtOpening }
 
   /// Closes the file. Waits for calls that are under way; every later one throws `closed`.
   package func close() { environment.close() }

@@ -33,8 +33,8 @@ struct KVPagerCommand: ParsableCommand {
       CommandGroup(
         name: "Store",
         subcommands: [
-          InfoCommand.self, StatsCommand.self, TreeCommand.self, VerifyCommand.self, ReportCommand.self,
-          CollectCommand.self,
+          InfoCommand.self, StatsCommand.self, TreeCommand.self, BlocksCommand.self, BlockCommand.self,
+          VerifyCommand.self, ReportCommand.self, CollectCommand.self,
         ]),
     ])
 

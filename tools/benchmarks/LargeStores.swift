@@ -26,9 +26,13 @@ enum LargeStores {
       exit(2)
     }
     guard access(folder + "/data.mdb", F_OK) != 0 else { return print("\(folder) holds a store already") }
+    var now = timespec()
+    clock_gettime(CLOCK_REALTIME, &now)
+    shape.nowMicroseconds = UInt64(now.tv_sec) * 1_000_000
     let started = ContinuousClock.now
     try shape.fill(folder) { count in
       print("\(count) blocks after \(Text.fixed((ContinuousClock.now - started) / .seconds(1), 1)) s")
+      fflush(nil)
     }
   }
 }

@@ -8,8 +8,16 @@ package struct ScanOutcome: Hashable, Sendable {
   package var transactionCount = 0
   /// Nobody committed meanwhile: what was seen is one state of the store.
   package var isOneSnapshot = true
+  /// The number of the commit that the last transaction showed; nil before the first.
+  package private(set) var snapshot: UInt64?
 
   package init() {}
+
+  mutating func note(_ transaction: borrowing ReadTransaction) {
+    transactionCount += 1
+    if let snapshot, snapshot != transaction.snapshot { isOneSnapshot = false }
+    snapshot = transaction.snapshot
+  }
 }
 
 /// Scans of whole tables, for the inspector. Each goes through many short read transactions, none of which lasts long
@@ -99,12 +107,7 @@ extension DiskTier {
   package func frameHeader(of key: BlockKey) throws(StoreError) -> FrameHeader? {
     try environment.read { (transaction) throws(StoreError) in
       guard let head = try tables.blockHead(key, transaction) else { return nil }
-      let pieces = try tables.pieces(of: head.frame, transaction)
-      do throws(FrameError) {
-        return try FrameHeader.parse(FramePieces(pieces))
-      } catch {
-        throw .damagedFrame(head.frame, error.message)
-      }
+      return try tables.frameHeader(of: head.frame, transaction)
     }
   }
 
@@ -116,13 +119,10 @@ extension DiskTier {
   ) throws(StoreError) -> ScanOutcome {
     var outcome = ScanOutcome()
     var last: [UInt8]?
-    var snapshot: UInt64?
     var isDone = false
     while !isDone {
       try environment.read { (transaction) throws(StoreError) in
-        outcome.transactionCount += 1
-        if let snapshot, snapshot != transaction.snapshot { outcome.isOneSnapshot = false }
-        snapshot = transaction.snapshot
+        outcome.note(transaction)
         var (count, byteCount) = (0, 0)
         isDone = true
         let first = last ?? start ?? []

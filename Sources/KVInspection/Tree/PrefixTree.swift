@@ -18,16 +18,19 @@ package struct TreeOptions: Sendable {
   package var session: String?
   /// Names of the sessions that end in a node, for each node.
   package var nameLimit: Int
-  /// Makes text of a node's first tokens; nil: no text is wanted.
+  /// Makes text of a node's first tokens.
   package var text: (@Sendable ([Token]) -> String)?
+  /// The words that sessions keep of themselves, where there is no other text, for the nodes that they end in.
+  package var wantsSessionText: Bool
   /// Tokens of a node that are made text of.
   package var textTokenLimit: Int
 
-  var wantsText: Bool { text != nil }
+  var wantsTokens: Bool { text != nil }
 
   package init(
     depth: Int = 8, width: Int = 12, nodeLimit: Int = 4096, space: SpaceID? = nil, session: String? = nil,
-    nameLimit: Int = 8, textTokenLimit: Int = 64, text: (@Sendable ([Token]) -> String)? = nil
+    nameLimit: Int = 8, textTokenLimit: Int = 64, wantsSessionText: Bool = false,
+    text: (@Sendable ([Token]) -> String)? = nil
   ) {
     self.depth = depth
     self.width = width
@@ -37,6 +40,7 @@ package struct TreeOptions: Sendable {
     self.nameLimit = nameLimit
     self.text = text
     self.textTokenLimit = textTokenLimit
+    self.wantsSessionText = wantsSessionText
   }
 }
 

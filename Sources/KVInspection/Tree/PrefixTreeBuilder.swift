@@ -44,10 +44,10 @@ struct PrefixTreeBuilder {
 
   /// - Parameters:
   ///   - path: the blocks of the one session that is wanted.
-  ///   - text: makes text of a node's first blocks, where it is wanted.
+  ///   - text: makes text of a node, whose first blocks it is given where tokens are wanted.
   mutating func tree(
     of records: [SpaceRecord], path hashes: [BlockHash]?,
-    text: (SpaceID, [BlockHash]) throws(StoreError) -> String? = { _, _ in nil }
+    text: (SpaceID, PrefixTree.Node, [BlockHash]) throws(StoreError) -> String? = { _, _, _ in nil }
   ) throws(StoreError) -> PrefixTree {
     var tree = PrefixTree(
       spaces: records.map(space), amount: .init(), sessionCount: 0, strayBlockCount: forest.unreachableCount,
@@ -71,8 +71,9 @@ struct PrefixTreeBuilder {
     }
     while drafts.count < options.nodeLimit, let candidate = waiting.popLargest() { make(candidate) }
     while let candidate = waiting.popLargest() { sumUp(candidate, &tree) }
-    for place in drafts.indices where !drafts[place].opening.isEmpty {
-      drafts[place].node.text = try text(tree.spaces[drafts[place].space].id, drafts[place].opening)
+    for place in drafts.indices {
+      let draft = drafts[place]
+      drafts[place].node.text = try text(tree.spaces[draft.space].id, draft.node, draft.opening)
     }
     assemble(&tree)
     return tree
@@ -142,13 +143,13 @@ struct PrefixTreeBuilder {
     var last = first
     var own = index.amount(first)
     var lastUse = index.lastUseMicroseconds(at: first)
-    var opening = options.wantsText ? [index.hash(at: first)] : []
+    var opening = options.wantsTokens ? [index.hash(at: first)] : []
     while true {
       let children = forest.children(of: Int32(last))
       guard let child = children.first, children.count == 1,
         index.sessionCount(at: Int(child)) == index.sessionCount(at: last)
       else { break }
-      if options.wantsText, own.tokenCount < options.textTokenLimit { opening.append(index.hash(at: Int(child))) }
+      if options.wantsTokens, own.tokenCount < options.textTokenLimit { opening.append(index.hash(at: Int(child))) }
       last = Int(child)
       own.add(index.amount(last))
       lastUse = max(lastUse, index.lastUseMicroseconds(at: last))

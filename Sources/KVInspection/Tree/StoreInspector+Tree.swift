@@ -27,9 +27,12 @@ extension StoreInspector {
         tier, space: options.space, roots: Dictionary(spaces.map { ($0.id, $0.root) }) { first, _ in first })
       let ends = try SessionEnds(tier, index, space: options.space)
       var builder = PrefixTreeBuilder(index, PrefixForest(index), ends, options)
-      return try builder.tree(of: spaces, path: path) { (space, hashes) throws(StoreError) in
-        guard let text = options.text else { return nil }
-        return text(try Self.tokens(of: hashes, in: space, limit: options.textTokenLimit, tier))
+      return try builder.tree(of: spaces, path: path) { (space, node, hashes) throws(StoreError) in
+        if let text = options.text {
+          return text(try Self.tokens(of: hashes, in: space, limit: options.textTokenLimit, tier))
+        }
+        guard options.wantsSessionText, let name = node.endingSessions.first else { return nil }
+        return try Self.sessionText(name, space, tier)
       }
     }
   }
@@ -49,6 +52,15 @@ extension StoreInspector {
       }
     }
     return tokens
+  }
+
+  /// Nil where the session keeps no words, or cannot be read.
+  private static func sessionText(_ name: String, _ space: SpaceID, _ tier: DiskTier) throws(StoreError) -> String? {
+    do throws(StoreError) {
+      return try tier.session(space: space, name: name).flatMap { SessionText.opening($0.metadata) }
+    } catch  where error.code == .damaged {
+      return nil
+    }
   }
 
   func noSpace(_ id: SpaceID) -> StoreError {

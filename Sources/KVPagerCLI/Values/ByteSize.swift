@@ -63,18 +63,6 @@ extension ByteSize: ExpressibleByArgument {
 
 /// Numbers with a fixed count of decimals; Foundation's formatters stay out.
 enum Decimal {
-  /// "1,234,567".
-  static func grouped(_ value: Int) -> String {
-    var digits = String(value.magnitude)
-    var groups: [Substring] = []
-    while digits.count > 3 {
-      groups.append(digits.suffix(3))
-      digits.removeLast(3)
-    }
-    groups.append(digits[...])
-    return (value < 0 ? "-" : "") + groups.reversed().joined(separator: ",")
-  }
-
   static func text(_ value: Double, digits: Int) -> String {
     let scale = (0..<digits).reduce(1.0) { scale, _ in scale * 10 }
     let scaled = (abs(value) * scale).rounded()
