@@ -42,6 +42,11 @@ struct ReportCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Sessions in the table, those that take most.", valueName: "n"))
   var sessions = 100
 
+  @Option(
+    help: ArgumentHelp("A GGUF file of the model, whose tokenizer tells what tokens say.", valueName: "file"),
+    completion: .file(extensions: ["gguf"]))
+  var gguf: String?
+
   @OptionGroup(title: "Store") var store: StoreOptions
   @OptionGroup var output: OutputOptions
 
@@ -66,7 +71,7 @@ struct ReportCommand: ParsableCommand {
     let facts = try store.inspector().reportFacts(
       ReportOptions(
         depth: depth, sessionLimit: sessions, nowMicroseconds: Self.now.microseconds,
-        programVersion: KVPagerCommand.configuration.version))
+        programVersion: KVPagerCommand.configuration.version, text: try VocabularyOptions.decoder(gguf)))
     var byteCount = 0
     if html != nil {
       let page = StoreReport.page(facts)

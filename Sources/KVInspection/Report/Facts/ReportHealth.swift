@@ -24,7 +24,7 @@ package struct ReportHealth: Sendable {
   package init(_ facts: ReportFacts) {
     addFile(facts)
     addFindings(facts)
-    if let contents = facts.contents { addContents(contents) }
+    if let contents = facts.contents, let statistics = facts.statistics { addContents(contents, statistics) }
     items = items.enumerated().sorted { ($0.element.level, $0.offset) < ($1.element.level, $1.offset) }.map(\.element)
   }
 
@@ -73,7 +73,7 @@ package struct ReportHealth: Sendable {
     }
   }
 
-  private mutating func addContents(_ contents: ReportFacts.Contents) {
+  private mutating func addContents(_ contents: ReportFacts.Contents, _ statistics: StoreStatistics) {
     let sessions = contents.sessions
     if sessions.incompleteCount > 0 {
       add(
@@ -81,23 +81,38 @@ package struct ReportHealth: Sendable {
         "Blocks that they hold are gone or damaged.", remedy: "Their tokens are kept: an engine computes the rest anew."
       )
     }
-    if contents.use.damagedCount > 0 {
+    if statistics.damagedRecordCount > 0 {
       add(
-        .bad, "\(Figures.count(contents.use.damagedCount, "record")) cannot be read", "They are counted nowhere else.",
-        remedy: "`kvpager verify` names them.")
+        .bad, "\(Figures.count(statistics.damagedRecordCount, "record")) cannot be read",
+        "They are counted nowhere else.", remedy: "`kvpager verify` names them.")
     }
-    if sessions.expiredCount > 0 {
+    if statistics.expiredSessionCount > 0 {
       add(
-        .caution,
-        "\(Figures.count(sessions.expiredCount, "session")) expired",
-        "What they alone hold: \(Figures.bytes(sessions.expiredByteCount)) of rows.",
-        remedy: "The next `kvpager gc` deletes them.")
+        .caution, "\(Figures.count(statistics.expiredSessionCount, "session")) expired",
+        "What no other session holds of that: \(Figures.bytes(sessions.expiredByteCount)) of rows.",
+        remedy: "The next `kvpager gc` deletes what has expired.")
     }
-    if let unreachable = contents.file?.unreachableByteCount, unreachable > 0 {
+    if contents.file.unreachableByteCount > 0 {
       add(
-        .caution, "\(Figures.bytes(unreachable)) of the file is lost to it",
+        .caution, "\(Figures.bytes(contents.file.unreachableByteCount)) of the file is lost to it",
         "Pages that nothing leads to: harmless, left by a power loss or a killed writer.",
         remedy: "`kvpager compact` writes the store anew without them.")
+    }
+    addReaders(statistics.readers)
+  }
+
+  private mutating func addReaders(_ readers: [ReaderFacts]) {
+    let stale = readers.count(where: \.isStale)
+    if stale > 0 {
+      add(
+        .caution, "\(Figures.count(stale, "process", plural: "processes")) died while reading",
+        "The pages that they held are free again: their slots were cleared just now.")
+    }
+    if let last = readers.filter({ !$0.isStale }).compactMap(\.commitsBehind).max(), last > 100 {
+      add(
+        .caution, "A reader is \(Figures.count(Int(clamping: last), "commit")) behind",
+        "While it reads, no page freed since can be used again, and the file grows.",
+        remedy: "End that process, or let it read in shorter steps.")
     }
   }
 }
