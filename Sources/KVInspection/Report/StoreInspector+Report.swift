@@ -17,7 +17,7 @@ extension StoreInspector {
     let tree = try tree(
       TreeOptions(
         depth: options.depth, width: ReportOptions.treeWidth, nodeLimit: ReportOptions.treeNodeLimit,
-        wantsSessionText: true, text: options.text))
+        nameLimit: ReportOptions.treeNameLimit, wantsSessionText: true, text: options.text))
     progress(.sessions)
     let ranking = SessionRanking(
       try sessions(), limit: options.sessionLimit, nowMicroseconds: options.nowMicroseconds)

@@ -2,14 +2,6 @@ import ArgumentParser
 import KVInspection
 import KVPager
 
-#if canImport(Darwin)
-  import Darwin
-#elseif canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
-
 struct ReportCommand: ParsableCommand {
   static let schema = AnswerSchema("report", version: 1)
 
@@ -19,8 +11,8 @@ struct ReportCommand: ParsableCommand {
     usage: "kvpager report --html <file> --store <dir> [<options>]",
     discussion: """
       One self-contained page for a browser: health, where the bytes go, the prefix tree, which sessions begin \
-      alike, compression, ages, sessions. It loads nothing from the network. --json tells the same facts; \
-      SOURCE_DATE_EPOCH (seconds since 1970) stands for the present time, for pages that can be made again.
+      alike, compression, ages, activity, sessions. It loads nothing from the network. --json tells the same \
+      facts. Exit status 1 where the store is damaged; the page says what can be told.
 
       EXAMPLES
         kvpager report --html kv.html --store kv
@@ -70,7 +62,7 @@ struct ReportCommand: ParsableCommand {
     }
     let facts = try store.inspector().reportFacts(
       ReportOptions(
-        depth: depth, sessionLimit: sessions, nowMicroseconds: Self.now.microseconds,
+        depth: depth, sessionLimit: sessions, nowMicroseconds: Timestamp.now.microseconds,
         programVersion: KVPagerCommand.configuration.version, text: try VocabularyOptions.decoder(gguf)))
     var byteCount = 0
     if html != nil {
@@ -90,13 +82,5 @@ struct ReportCommand: ParsableCommand {
     }
     guard let refusal = facts.info.refusal else { return }
     throw StoreError(.damaged, refusal)
-  }
-
-  /// The present, or what SOURCE_DATE_EPOCH says it is (https://reproducible-builds.org/specs/source-date-epoch).
-  private static var now: Timestamp {
-    guard let text = getenv("SOURCE_DATE_EPOCH"), let seconds = UInt64(String(cString: text)),
-      seconds < UInt64.max / 1_000_000
-    else { return .now }
-    return Timestamp(microseconds: seconds * 1_000_000)
   }
 }

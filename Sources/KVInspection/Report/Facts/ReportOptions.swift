@@ -10,6 +10,8 @@ package struct ReportOptions: Sendable {
   /// Boxes of the prefix tree at most.
   package static let treeNodeLimit = 900
   package static let treeWidth = 24
+  /// Names of sessions that end in a box.
+  package static let treeNameLimit = 3
   /// Findings of `verify` that are told one by one.
   package static let findingLimit = 20
 

@@ -32,7 +32,7 @@ enum CompressionSection {
     guard let best = known.max(by: { factor($0) < factor($1) }), let worst = known.min(by: { factor($0) < factor($1) })
     else { return .empty }
     func name(_ entry: PlaneStatistics.Entry) -> HTML {
-      "layer \(entry.plane.layer) \("\(entry.plane.kind)") of space \(entry.space.description) (\(entry.elementType.name))"
+      "\(entry.plane.description) of space \(entry.space.description) (\(entry.elementType.name))"
     }
     let (most, least) = (Figures.decimal(factor(best), digits: 2), Figures.decimal(factor(worst), digits: 2))
     let sample: HTML =

@@ -23,7 +23,8 @@ enum UseSection {
     let old = bytes(statistics.ages.bins.filter { $0.age == .older }.map(\.count))
     return """
       \(Figures.share(shared, of: all)) of the frames’ bytes are held by more than one session, one block by \
-      \(Figures.count(statistics.sharing.mostSessions)); \(Figures.share(old, of: all)) were not used for 30 days.
+      \(Figures.count(statistics.sharing.mostSessions)); \
+      \(old == 0 ? "all were used within 30 days" : "\(Figures.share(old, of: all)) were not used for 30 days").
       """
   }
 

@@ -86,6 +86,7 @@ class Browser:
         #: What it asked of anything but its own file.
         self.requests: list[str] = []
         self._loaded = False
+        self._runs_scripts = True
         try:
             self._attach()
         except BaseException:
@@ -171,6 +172,7 @@ class Browser:
             features=[{"name": "prefers-color-scheme", "value": scheme}])
 
     def set_scripts(self, run: bool) -> None:
+        self._runs_scripts = run
         self.send("Emulation.setScriptExecutionDisabled", value=not run)
 
     def open(self, page: Path) -> None:
@@ -178,7 +180,9 @@ class Browser:
         self.send("Page.navigate", url=page.resolve().as_uri())
         while not self._loaded:
             self._receive()
-        self.value("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))")
+        if self._runs_scripts:
+            self.value(
+                "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))")
 
     def value(self, expression: str) -> Any:
         """What a piece of script answers, which runs beside the page."""
