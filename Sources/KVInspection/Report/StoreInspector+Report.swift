@@ -3,15 +3,19 @@ import KVDiskTier
 
 extension StoreInspector {
   /// Gathers what a report says. A damaged store is told of as far as it can be read.
-  /// - Parameter progress: told of each part before it is read.
+  /// - Parameters:
+  ///   - verified: as ``verify(deep:progress:)`` wants it.
+  ///   - progress: told of each part before it is read.
   /// - Throws: where there is nothing to tell of: `notFound`, `permissionDenied`, `notAStore`, `versionTooNew`, ...
   package func reportFacts(
-    _ options: ReportOptions, progress: (ReportPart) -> Void = { _ in }
+    _ options: ReportOptions, verified: @escaping (VerifyProgress) -> Void = { _ in },
+    progress: (ReportPart) -> Void = { _ in }
   ) throws(StoreError) -> ReportFacts {
     progress(.records)
     let info = try info(detail: .standard, nowMicroseconds: options.nowMicroseconds)
     progress(.verify)
-    var facts = ReportFacts(options: options, info: info, verify: try verify(), activity: try activity())
+    var facts = ReportFacts(
+      options: options, info: info, verify: try verify(progress: verified), activity: try activity())
     guard let contents = info.contents else { return facts }
     progress(.tree)
     let tree = try tree(

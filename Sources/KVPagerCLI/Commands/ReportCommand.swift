@@ -60,10 +60,7 @@ struct ReportCommand: ParsableCommand {
     let target = try html.flatMap {
       $0 == ExportTarget.standardOutputName ? nil : try ExportTarget(path: $0, replaces: force)
     }
-    let facts = try store.inspector().reportFacts(
-      ReportOptions(
-        depth: depth, sessionLimit: sessions, nowMicroseconds: Timestamp.now.microseconds,
-        programVersion: KVPagerCommand.configuration.version, text: try VocabularyOptions.decoder(gguf)))
+    let facts = try gathered()
     var byteCount = 0
     if html != nil {
       let page = StoreReport.page(facts)
@@ -80,7 +77,24 @@ struct ReportCommand: ParsableCommand {
         Self.schema, json: facts.json, text: "wrote \(html.map(Answer.printable) ?? ""), \(ByteSize(byteCount))\n",
         output)
     }
-    guard let refusal = facts.info.refusal else { return }
-    throw StoreError(.damaged, refusal)
+    if let refusal = facts.info.refusal { throw StoreError(.damaged, refusal) }
+    if !facts.verify.isSound { throw ExitCode(CommandFailure.findingStatus) }
+  }
+
+  /// Reads the store under a line that says what is being read.
+  private func gathered() throws -> ReportFacts {
+    let options = ReportOptions(
+      depth: depth, sessionLimit: sessions, nowMicroseconds: Timestamp.now.microseconds,
+      programVersion: KVPagerCommand.configuration.version, text: try VocabularyOptions.decoder(gguf))
+    let inspector = try store.inspector()
+    let stages = StageLine()
+    defer { stages.finish() }
+    let verifying = ProgressLine(ReportPart.verify.rawValue, totalByteCount: 0)
+    return try inspector.reportFacts(
+      options, verified: { verifying.advance(to: $0.doneByteCount, of: $0.totalByteCount) },
+      progress: { part in
+        verifying.finish()
+        stages.show(part.rawValue)
+      })
   }
 }

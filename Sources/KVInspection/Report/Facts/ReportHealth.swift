@@ -55,22 +55,44 @@ package struct ReportHealth: Sendable {
   }
 
   private mutating func addFindings(_ facts: ReportFacts) {
-    let findings = facts.verify.findings
-    if facts.verify.isUsable, findings.isEmpty {
+    let verify = facts.verify
+    if verify.isUsable, verify.isSound {
+      let scope = verify.scope.map {
+        " (\(Figures.count($0.blockCount, "block")), \(Figures.count($0.sessionCount, "session")))"
+      }
       add(
         .good, "Records, links and counts agree",
-        "Every record was read, every block’s parent, children and session count was checked. Frames were not decoded: "
-          + "`kvpager verify --deep` does that.")
+        "Every record was read\(scope ?? ""), and every block’s parent, children and session count checked. Frames were "
+          + "not decoded: `kvpager verify --deep` does that.")
     }
+    // The refusal says already what the guard found first.
+    let findings = facts.info.refusal == nil ? verify.findings : verify.findings.filter { $0.kind != "file" }
     for finding in findings.prefix(ReportOptions.findingLimit) {
-      add(.bad, "Found by verify: \(finding.kind)", finding.message)
+      let level = Self.level(finding.severity)
+      add(level, Self.word(finding.severity) + ": " + finding.description, "", remedy: Self.sentence(finding.remedy))
     }
-    if findings.count > ReportOptions.findingLimit {
-      let more = findings.count - ReportOptions.findingLimit
+    let more = verify.findingCount - min(findings.count, ReportOptions.findingLimit)
+    if !findings.isEmpty, more > 0 {
       add(
-        .bad, "\(Figures.count(more, "more finding"))", "The first \(ReportOptions.findingLimit) are told here.",
-        remedy: "`kvpager verify` lists all.")
+        findings.dropFirst(ReportOptions.findingLimit).map { Self.level($0.severity) }.min() ?? .bad,
+        Figures.count(more, "more finding"), "The gravest are told here.", remedy: "`kvpager verify` lists all.")
     }
+  }
+
+  private static func level(_ severity: VerifyFinding.Severity) -> Level { severity == .waste ? .caution : .bad }
+
+  private static func word(_ severity: VerifyFinding.Severity) -> String {
+    switch severity {
+    case .damage: "Damage"
+    case .inconsistency: "Inconsistency"
+    case .waste: "Waste"
+    }
+  }
+
+  /// "storing it again writes it anew" as a sentence of its own.
+  private static func sentence(_ text: String) -> String {
+    guard let first = text.first, first != "`" else { return text + "." }
+    return first.uppercased() + text.dropFirst() + "."
   }
 
   private mutating func addContents(_ contents: ReportFacts.Contents, _ statistics: StoreStatistics) {
