@@ -42,13 +42,10 @@ package final class DiskTier: Sendable {
     }
     if let report {
       if let refusal = LMDBFileGuard.refusal(report, path: path) { throw refusal }
-    } else {
+    } else if options.guardsFile {
       try Self.guardFile(path: file.dataPath)
     }
-    let environment: Environment
-    do { environment = try Environment(path: path, options: options.environment) } catch {
-      throw StoreError(error, opening: path, mapByteCount: options.mapSizeBytes)
-    }
+    let environment = try Self.openEnvironment(path, options)
     (header, tables) = try environment.openTables { (transaction) throws(StoreError) in
       let header = try Self.readHeader(transaction, path: path)
       return (header, try Tables(transaction))
@@ -62,6 +59,27 @@ package final class DiskTier: Sendable {
   private static func guardFile(path: String) throws(StoreError) {
     try LMDBFileGuard.check(path: path)
   }
+
+  /// Opens a file that the guard let pass. Another process may be exchanging it just then (`Compaction`).
+  private static func openEnvironment(_ path: String, _ options: DiskTierOptions) throws(StoreError) -> Environment {
+    var attemptCount = 0
+    while true {
+      attemptCount += 1
+      do throws(LMDBError) {
+        let environment = try Environment(path: path, options: options.environment)
+        guard environment.hasLostItsName, attemptCount < Self.openingLimit else { return environment }
+        environment.close()
+      } catch {
+        // The data file is sound, so it is the lock file that was caught between two files.
+        guard error == .invalid, attemptCount < Self.openingLimit else {
+          throw StoreError(error, opening: path, mapByteCount: options.mapSizeBytes)
+        }
+        StoreClock.pause()
+      }
+    }
+  }
+
+  private static let openingLimit = 5
 
   private static func readHeader(
     _ transaction: borrowing ReadTransaction, path: String

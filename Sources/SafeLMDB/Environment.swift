@@ -271,6 +271,12 @@ package final class Environment: @unchecked Sendable {  // because: an MDB_env i
     return Int(status.st_size)
   }
 
+  /// Another file has the name `data.mdb` in the environment's folder by now.
+  package var hasLostItsName: Bool {
+    guard let named = OpenFiles.Identity(path: path + "/data.mdb") else { return false }
+    return named != identity
+  }
+
   /// Bytes that the file system still has for this user.
   package func freeDiskByteCount() -> Int? {
     var status = statvfs()

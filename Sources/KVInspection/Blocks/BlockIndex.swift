@@ -6,6 +6,7 @@ import KVDiskTier
 // - `spaces` has each space that has blocks, by id, and where its blocks lie: ranges that follow one another.
 // - A block at `p` of a space lies in the bucket that the first bits of its hash name: `starts[bucket]` is at most `p`,
 //   `starts[bucket + 1]` is greater.
+// - Where parents are wanted, `parents` has one element a block: its parent's position, `atRoot` or `stray`.
 
 /// What a store's blocks are, in RAM for many look-ups: some 65 bytes a block. Made by one scan.
 package struct BlockIndex: Sendable {
@@ -23,6 +24,11 @@ package struct BlockIndex: Sendable {
     package var diskByteCount: Int { FrameReference.diskByteCount(ofFrame: frameByteCount) }
   }
 
+  /// The parent is the space's root.
+  static let atRoot: Int32 = -1
+  /// The parent is not stored.
+  static let stray: Int32 = -2
+
   private struct SpaceRange {
     var space: SpaceID
     var range: Range<Int>
@@ -39,21 +45,29 @@ package struct BlockIndex: Sendable {
   private var frameByteCounts: [UInt64] = []
   private var spaces: [SpaceRange] = []
   private var starts: [UInt32] = []
+  /// Empty where they were not asked for.
+  private(set) var parents: [Int32] = []
   /// Records that could not be read.
   package private(set) var damagedCount = 0
   package private(set) var outcome = ScanOutcome()
 
   /// Reads all blocks' records, or those of one space.
-  package init(_ tier: DiskTier, space: SpaceID? = nil) throws(StoreError) {
+  /// - Parameter roots: each space's root, where blocks' parents are wanted too: 4 bytes a block more, and 32 while the
+  ///   index is made.
+  package init(_ tier: DiskTier, space: SpaceID? = nil, roots: [SpaceID: BlockHash]? = nil) throws(StoreError) {
     if space == nil { reserve(min(try tier.storedBlockCount(), 1 << 24)) }
+    var parentHashes: [BlockHash] = []
+    if roots != nil { parentHashes.reserveCapacity(hashes.capacity) }
     var damaged = 0
     let scanned = try tier.scanBlocks(in: space, damaged: { _, _ in damaged += 1 }) { (block) throws(StoreError) in
-      append(block)
+      try append(block)
+      if roots != nil { parentHashes.append(block.parent) }
       return true
     }
     outcome = scanned
     damagedCount = damaged
     for index in spaces.indices { fillBuckets(ofSpaceAt: index) }
+    if let roots { resolve(parentHashes, roots) }
   }
 
   package var count: Int { hashes.count }
@@ -115,7 +129,10 @@ package struct BlockIndex: Sendable {
     frameByteCounts.reserveCapacity(count)
   }
 
-  private mutating func append(_ block: BlockSummary) {
+  private mutating func append(_ block: BlockSummary) throws(StoreError) {
+    guard count < Int(Int32.max) else {
+      throw .invalidArgument("the store has more than \(Int32.max) blocks: ask for one space with --space")
+    }
     if spaces.last?.space != block.key.space {
       spaces.append(SpaceRange(space: block.key.space, range: count..<count))
     }
@@ -127,6 +144,21 @@ package struct BlockIndex: Sendable {
     frameByteCounts.append(UInt64(clamping: block.frame.byteCount))
     let last = spaces.count - 1
     spaces[last].range = spaces[last].range.lowerBound..<count
+  }
+
+  private mutating func resolve(_ parentHashes: [BlockHash], _ roots: [SpaceID: BlockHash]) {
+    parents = [Int32](repeating: Self.stray, count: count)
+    for (space, positions) in spaces.map({ ($0.space, $0.range) }) {
+      let root = roots[space]
+      for position in positions {
+        let hash = parentHashes[position]
+        if hash == root {
+          parents[position] = Self.atRoot
+        } else if let parent = self.position(of: hash, in: space), parent != position {
+          parents[position] = Int32(truncatingIfNeeded: parent)
+        }
+      }
+    }
   }
 
   /// Buckets of some eight blocks: hashes are spread evenly.
