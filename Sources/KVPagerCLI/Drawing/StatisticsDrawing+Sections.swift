@@ -2,7 +2,7 @@ import KVInspection
 import KVPager
 
 /// What `stats --detail` adds.
-extension StatisticsText {
+extension StatisticsDrawing {
   var sections: String { layers + sharing + ages + tables + readers }
 
   private func title(_ text: String) -> String { "\n" + Ink.output.strong(text) + "\n" }
@@ -57,7 +57,7 @@ extension StatisticsText {
 
   private func chart(_ name: String, first: String, _ bins: [(name: String, count: BinCount)]) -> String {
     guard !bins.isEmpty else { return "" }
-    let bar = Bar()
+    let bar = ShareBar()
     let most = bins.map(\.count.blockCount).max() ?? 0
     var table = TextTable([
       (first, .left), ("BLOCKS", .right), ("SHARE", .right), ("ROWS", .right), ("STORED", .right), ("", .left),
