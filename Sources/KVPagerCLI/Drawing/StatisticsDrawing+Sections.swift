@@ -59,13 +59,14 @@ extension StatisticsDrawing {
     guard !bins.isEmpty else { return "" }
     let bar = ShareBar()
     let most = bins.map(\.count.blockCount).max() ?? 0
+    let all = Double(max(1, statistics.uniqueBlockCount))
     var table = TextTable([
       (first, .left), ("BLOCKS", .right), ("SHARE", .right), ("ROWS", .right), ("STORED", .right), ("", .left),
     ])
     for bin in bins {
       table.append([
         bin.name, Decimal.grouped(bin.count.blockCount),
-        "\(Decimal.text(100 * Double(bin.count.blockCount) / Double(max(1, statistics.uniqueBlockCount)), digits: 1)) %",
+        "\(Decimal.text(100 * Double(bin.count.blockCount) / all, digits: 1)) %",
         ByteSize(bin.count.uniqueByteCount).description, ByteSize(bin.count.compressedByteCount).description,
         bar.text(bin.count.blockCount, of: most),
       ])

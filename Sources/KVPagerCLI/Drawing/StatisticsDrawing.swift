@@ -18,7 +18,7 @@ struct StatisticsDrawing {
     facts.add(
       "blocks",
       "\(Decimal.grouped(statistics.uniqueBlockCount)) unique, "
-        + "\(Decimal.grouped(statistics.blockReferenceCount)) reference\(statistics.blockReferenceCount == 1 ? "" : "s"), "
+        + Answer.count(statistics.blockReferenceCount, "reference", isGrouped: true) + ", "
         + "\(Decimal.grouped(statistics.deletableBlockCount)) in no session")
     facts.add("tokens", "\(Decimal.grouped(statistics.total.tokenCount)) stored")
     addSteps(&facts)
