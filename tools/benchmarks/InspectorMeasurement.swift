@@ -11,7 +11,7 @@
 /// A process of its own for this too: what the one that starts a command has in RAM would be counted as the command's.
 enum InspectorMeasurement {
   private static let commands = [
-    "info", "sessions", "sessions --json", "stats", "tree", "blocks --limit 10", "verify", "verify --deep",
+    "info", "sessions", "sessions --json", "stats", "tree", "blocks", "verify", "verify --deep",
   ]
 
   static func run(_ arguments: [String]) {

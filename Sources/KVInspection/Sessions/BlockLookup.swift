@@ -13,7 +13,7 @@ struct BlockLookup {
   private var remainingCount: Int
   private var mappedCount = 0
   /// The system maps a look-up's page with its neighbours, 64 KiB.
-  private static let releaseLimit = 512
+  private static let releaseLimit = 256
 
   init(_ tier: DiskTier) throws(StoreError) {
     self.tier = tier
