@@ -20,6 +20,7 @@ extension DiskTier {
         outcome.note(transaction)
         for frame in part {
           outcome.entryCount += 1
+          if outcome.entryCount % Self.lookUpReleaseLimit == 0 { transaction.releaseMap() }
           let header: FrameHeader
           do throws(StoreError) {
             header = try tables.frameHeader(of: frame, transaction)

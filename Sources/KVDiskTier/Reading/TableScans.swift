@@ -30,6 +30,11 @@ extension DiskTier {
   package static let scanSessionLimit = 256
   /// Blocks looked up in one transaction: each lies in a page of its own, and the system maps its neighbours with it.
   static let lookUpLimit = 512
+  /// The map is given back so often in one transaction of a scan: one page that is touched may bring 2 MiB of the map
+  /// into resident memory, where the system keeps the file in folios of that size.
+  private static let releasesPerTransaction = 16
+  /// Blocks looked up before the map is given back.
+  static let lookUpReleaseLimit = lookUpLimit / releasesPerTransaction
   /// Bytes of values in one transaction of a scan, about: a large one counts for many small ones.
   static let scanByteLimit = 16 << 20
 
@@ -89,7 +94,8 @@ extension DiskTier {
     while summaries.count < hashes.count {
       let part = hashes[summaries.count..<min(summaries.count + Self.lookUpLimit, hashes.count)]
       try environment.read { (transaction) throws(StoreError) in
-        for hash in part {
+        for (index, hash) in part.enumerated() {
+          if index % Self.lookUpReleaseLimit == Self.lookUpReleaseLimit - 1 { transaction.releaseMap() }
           let key = BlockKey(space: space, hash: hash)
           do throws(StoreError) {
             summaries.append(try tables.blockHead(key, transaction).map { BlockSummary(key: key, $0) })
@@ -117,6 +123,7 @@ extension DiskTier {
     _ table: Table, from start: [UInt8]? = nil, limit: Int,
     _ body: (borrowing ReadTransaction, RawSpan, RawSpan, inout Int) throws(StoreError) -> Bool
   ) throws(StoreError) -> ScanOutcome {
+    let releaseLimit = max(limit / Self.releasesPerTransaction, 1)
     var outcome = ScanOutcome()
     var last: [UInt8]?
     var isDone = false
@@ -131,6 +138,7 @@ extension DiskTier {
           if let last, key.withUnsafeBytes({ $0.elementsEqual(last) }) { return true }
           count += 1
           byteCount += value.byteCount
+          if count % releaseLimit == 0 { transaction.releaseMap() }
           guard try body(transaction, key, value, &byteCount) else { return false }
           guard count < limit, byteCount < Self.scanByteLimit else {
             last = key.withUnsafeBytes { Array($0) }
