@@ -22,6 +22,8 @@ package struct BlockIndex: Sendable {
     /// Bytes of rows, before the codec.
     package var payloadByteCount: Int
     package var frameByteCount: Int
+    /// Bytes of the file that the frame takes.
+    package var diskByteCount: Int { FrameReference.diskByteCount(ofFrame: frameByteCount) }
   }
 
   /// The parent is the space's root.
@@ -115,6 +117,13 @@ package struct BlockIndex: Sendable {
   }
 
   // MARK: Making it
+
+  static func entry(_ block: BlockSummary) -> Entry {
+    Entry(
+      key: block.key, tokenCount: block.tokenCount, sessionCount: block.sessionCount,
+      lastUseMicroseconds: block.lastUseMicroseconds, payloadByteCount: block.payloadByteCount,
+      frameByteCount: block.frame.byteCount)
+  }
 
   private mutating func reserve(_ count: Int) {
     hashes.reserveCapacity(count)
