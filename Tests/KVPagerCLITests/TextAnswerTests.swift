@@ -11,6 +11,7 @@ import Testing
   @Test(arguments: [
     ("tree-text.txt", ["tree", "--gguf", "tiny.gguf"]),
     ("tree-text.json", ["tree", "--gguf", "tiny.gguf", "--space", "3", "--json"]),
+    ("session-text.txt", ["session", "support/ben", "--gguf", "tiny.gguf"]),
     ("block-text.txt", ["block", "577197a6", "--gguf", "tiny.gguf", "--plane", "0"]),
   ])
   func `a vocabulary tells what tokens say`(name: String, arguments: [String]) throws {
@@ -35,6 +36,9 @@ import Testing
       Samples.long, as: "asked", "--metadata", "chat=\(chat)\"ahead\":[1],\"answerFrom\":null,\"speed\":[3,0.5]}")
     let tree = try CommandLineTool.run(["tree", "--text", "--store", folder.store]).text
     #expect(tree.contains("said  \"Once upon a time\"") && tree.contains("asked  \"Where is it?\""))
+    let session = ["session", "asked", "--text", "--store", folder.store]
+    #expect(try CommandLineTool.run(session).text.contains("TEXT\n\"Where is it?\"\n"))
+    #expect(try CommandLineTool.run(session + ["--json"]).json().text("text") == "Where is it?")
     let plain = try CommandLineTool.run(["tree", "--store", folder.store]).text
     #expect(!plain.contains("Once upon") && !plain.contains("Where is it"))
     let blocks = try CommandLineTool.run(["blocks", "--session", "asked", "--store", folder.store, "--json"]).json()

@@ -120,7 +120,7 @@ package struct BlockIndex: Sendable {
 
   static func entry(_ block: BlockSummary) -> Entry {
     Entry(
-      key: block.key, tokenCount: block.tokenCount, sessionCount: block.sessionCount,
+      key: block.key, tokenCount: block.tokenCount, sessionCount: block.sessionCount, hitCount: block.hitCount,
       lastUseMicroseconds: block.lastUseMicroseconds, payloadByteCount: block.payloadByteCount,
       frameByteCount: block.frame.byteCount)
   }

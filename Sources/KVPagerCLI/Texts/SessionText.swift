@@ -56,6 +56,16 @@ struct SessionText {
     "\(Timestamp(microseconds: microseconds).local), \(moment.past(microseconds))"
   }
 
+  /// The beginning of what the session says, a few lines of it.
+  static func words(_ text: String) -> String {
+    let terminal = Terminal.output
+    return "\nTEXT\n"
+      + Snippet.quoted(text, columnCount: lineCount * terminal.columnCount, ellipsis: terminal.isUTF8 ? "…" : "...")
+      + "\n"
+  }
+
+  private static let lineCount = 8
+
   /// Those that share most.
   var sharing: String {
     guard !detail.sharing.isEmpty else { return "" }
