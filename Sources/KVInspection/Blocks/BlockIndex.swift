@@ -120,9 +120,9 @@ package struct BlockIndex: Sendable {
 
   static func entry(_ block: BlockSummary) -> Entry {
     Entry(
-      key: block.key, tokenCount: block.tokenCount, sessionCount: block.sessionCount, hitCount: block.hitCount,
-      lastUseMicroseconds: block.lastUseMicroseconds, payloadByteCount: block.payloadByteCount,
-      frameByteCount: block.frame.byteCount)
+      key: block.key, tokenCount: block.tokenCount, sessionCount: block.sessionCount,
+      hitCount: block.hitCount, lastUseMicroseconds: block.lastUseMicroseconds,
+      payloadByteCount: block.payloadByteCount, frameByteCount: block.frame.byteCount)
   }
 
   private mutating func reserve(_ count: Int) {
