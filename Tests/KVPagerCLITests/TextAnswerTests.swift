@@ -11,7 +11,6 @@ import Testing
   @Test(arguments: [
     ("tree-text.txt", ["tree", "--gguf", "tiny.gguf"]),
     ("tree-text.json", ["tree", "--gguf", "tiny.gguf", "--space", "3", "--json"]),
-    ("session-text.txt", ["session", "support/ben", "--gguf", "tiny.gguf"]),
     ("block-text.txt", ["block", "577197a6", "--gguf", "tiny.gguf", "--plane", "0"]),
   ])
   func `a vocabulary tells what tokens say`(name: String, arguments: [String]) throws {
@@ -26,6 +25,21 @@ import Testing
     #expect(text.contains("\\n\\u{1B}[31mred\\u{202E}"))
     let json = try CommandLineTool.run(block + ["--json"]).json()
     #expect(try json.text("text").hasPrefix(" 148 149\n\u{1B}[31mred\u{202E} 152"))
+  }
+
+  @Test func `a session's text fills lines and is cut`() throws {
+    let folder = try Self.store()
+    let session = [
+      "session", "support/anna", "--space", "1", "--gguf", folder.file("tiny.gguf"), "--store", folder.store,
+    ]
+    let text = try CommandLineTool.run(session).text
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    let first = try #require(lines.firstIndex(of: "TEXT")) + 1
+    let words = lines[first...].prefix { !$0.isEmpty }
+    #expect(words.count > 3 && words.allSatisfy { $0.count <= 80 })
+    #expect(words.first?.hasPrefix("\" 100 101 102") == true && words.last?.hasSuffix("239\"") == true)
+    let json = try CommandLineTool.run(session + ["--json"]).json()
+    #expect(try json.text("text").hasSuffix(" 238 239"))
   }
 
   @Test func `sessions' own words stand in for a vocabulary`() throws {

@@ -59,12 +59,12 @@ struct SessionText {
   /// The beginning of what the session says, a few lines of it.
   static func words(_ text: String) -> String {
     let terminal = Terminal.output
-    return "\nTEXT\n"
-      + Snippet.quoted(text, columnCount: lineCount * terminal.columnCount, ellipsis: terminal.isUTF8 ? "…" : "...")
-      + "\n"
+    let room = wordLineCount * terminal.columnCount
+    let words = Snippet.quoted(text, columnCount: room, ellipsis: terminal.isUTF8 ? "…" : "...")
+    return "\nTEXT\n" + Snippet.lines(words, columnCount: terminal.columnCount).joined(separator: "\n") + "\n"
   }
 
-  private static let lineCount = 8
+  private static let wordLineCount = 8
 
   /// Those that share most.
   var sharing: String {
