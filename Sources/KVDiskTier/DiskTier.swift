@@ -71,6 +71,9 @@ package final class DiskTier: Sendable {
   /// Closes the file. Waits for calls that are under way; every later one throws `closed`.
   package func close() { environment.close() }
 
+  /// False: this user may not write the lock file, so that a writer may overtake a reader, which throws `busy` then.
+  package var isLocked: Bool { environment.isLocked }
+
   // MARK: Spaces
 
   /// The cache space of `fingerprint` and `layout`, made where it does not exist.

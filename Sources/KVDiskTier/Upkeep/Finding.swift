@@ -15,6 +15,10 @@ package struct Finding: Hashable, Sendable, CustomStringConvertible {
     case missingBlock
     /// A checkpoint that cannot be read.
     case checkpoint
+    /// Extents that say that they are others, of a frame that can be read.
+    case extent
+    /// Pages that LMDB could not free safely.
+    case page
     /// A block without its parent.
     case orphanedBlock
     /// A session's listing that is not what the session is.
@@ -92,6 +96,11 @@ extension Finding {
       let count = ExtentFormat.pieceCount(of: max(frame.byteCount, 1))
       self.init(.frame, owner, "frame \(frame.id) has \(found) of \(count) extents")
     case .damagedFrame(let owner, _, let message): self.init(.frame, owner, message)
+    case .extentHeaders(let owner, let frame, let pieces):
+      let count = ExtentFormat.pieceCount(of: frame.byteCount)
+      self.init(.extent, at: owner, "\(pieces.count) of its \(count) extents say that they are others")
+    case .pageHeader(let owner, let page):
+      self.init(.page, at: owner, "it can be read, but the header of LMDB's page \(page), where it lies, is damaged")
     case .orphanedExtent: self.init(.orphanedExtent, "an extent belongs to no frame")
     case .sessionRecord(let key, let message): self.init(.record, space: key.space, session: key.name, message)
     case .sessionSummary(let key, let message): self.init(.sessionRecord, space: key.space, session: key.name, message)
@@ -107,6 +116,11 @@ extension Finding {
     case .body(let key): self.init(.record, space: key.space, session: key.name, "its body: " + message)
     case .checkpoint(let key): self.init(.checkpoint, space: key.space, session: key.name, "its checkpoint: " + message)
     }
+  }
+
+  private init(_ kind: Kind, at owner: FrameOwner, _ message: String) {
+    self.init(
+      kind, space: owner.session?.space, block: owner.block, session: owner.session?.name, message)
   }
 
   private init(_ table: AuditProblem.KeyedTable, _ key: [UInt8]) {

@@ -18,7 +18,7 @@ extension StoreInspector {
       if file.isUnsettled, let error = LMDBFileGuard.refusal(file, path: path) { throw error }
       report.add(fileFindings: file.findings.map(\.description))
       if file.isTrustworthy {
-        report.add(try audit(deep: deep, progress))
+        try audit(deep: deep, progress, into: &report)
         return report
       }
     } catch {
@@ -46,14 +46,16 @@ extension StoreInspector {
   }
 
   private func audit(
-    deep: Bool, _ progress: @escaping (VerifyProgress) -> Void
-  ) throws(StoreError) -> AuditReport {
+    deep: Bool, _ progress: @escaping (VerifyProgress) -> Void, into report: inout VerifyReport
+  ) throws(StoreError) {
     var options = DiskTierOptions(access: .readOnly)
     options.guardsFile = false
     let tier = try DiskTier(path: path, options: options)
     defer { tier.close() }
-    return try tier.audit(deep: deep, findingLimit: VerifyReport.findingLimit) {
+    report.isLocked = tier.isLocked
+    let audit = try tier.audit(deep: deep, findingLimit: VerifyReport.findingLimit) {
       progress(VerifyProgress(doneByteCount: $0.doneByteCount, totalByteCount: $0.totalByteCount))
     }
+    report.add(audit)
   }
 }

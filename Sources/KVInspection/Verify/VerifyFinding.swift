@@ -55,7 +55,7 @@ extension VerifyFinding {
   static func severity(_ kind: Finding.Kind) -> Severity {
     switch kind {
     case .record, .space, .frame, .identity, .missingBlock, .checkpoint: .damage
-    case .orphanedBlock, .sessionRecord, .sessionCount, .children, .recency, .counters: .inconsistency
+    case .extent, .page, .orphanedBlock, .sessionRecord, .sessionCount, .children, .recency, .counters: .inconsistency
     case .orphanedExtent: .waste
     }
   }
@@ -71,6 +71,8 @@ extension VerifyFinding {
     case .space: "bring the store back from a copy: without it nothing in the space can be used"
     case .missingBlock: lostBlocks(finding)
     case .checkpoint: "`kvpager verify --repair --cut-sessions` drops the checkpoint and keeps the session's blocks"
+    case .extent: "`kvpager verify --repair` rewrites what they say; only `kvpager salvage` goes by it"
+    case .page: "its room cannot be used again; `kvpager salvage` brings all that is whole into a new store"
     case .orphanedBlock: "`kvpager gc` or `kvpager verify --repair` deletes it"
     case .orphanedExtent: "`kvpager gc` or `kvpager verify --repair` deletes them"
     }

@@ -47,7 +47,9 @@ extension TableAudit {
         }
         index.references[position] &+= 1
         let end = start + 4 * Int(index.tokenCounts[position])
-        if index.flags[position].contains(.unreadable) || index.parents[position] != parent || end > tokens.count {
+        if index.flags[position].contains(.unreadable) || index.parentWords[position] != parent?.words.0
+          || end > tokens.count
+        {
           isWhole = false
         } else if isWhole,
           StoredChecksum.xxh3(UnsafeRawBufferPointer(rebasing: tokens[start..<end])) != index.tokenDigests[position]
