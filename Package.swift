@@ -79,12 +79,12 @@ let package = Package(
     tests("KVTieringTests", ["KVTiering", "KVSimulation"]),
     tests("KVPagerTests", ["KVPager", "KVInterchange", "KVSimulation"]),
     tests("KVInterchangeTests", ["KVInterchange", "KVSimulation"]),
-    tests("KVInspectionTests", ["KVInspection", "KVPager"]),
+    tests("KVInspectionTests", ["KVInspection", "KVPager", "KVSimulation"]),
     .testTarget(
       name: "KVPagerCTests", dependencies: ["KVPagerC", "CKVPager", "KVSimulation"],
       exclude: ["Program"],  // a program in C, which a test compiles
       swiftSettings: strict),
-    tests("KVPagerCLITests", ["KVPagerCLI"]),
+    tests("KVPagerCLITests", ["KVPagerCLI", "KVSimulation"]),
     tests("SimulationTests", ["KVSimulation"]),
     tests("CrashTests", ["KVPager", "KVSimulation"]),
     tests("CompatibilityTests", ["KVPager", "KVSimulation"]),
@@ -97,7 +97,7 @@ let package = Package(
 if Context.environment["KVPAGER_BENCHMARKS"] != nil {
   package.targets.append(
     .executableTarget(
-      name: "KVBenchmarks", dependencies: ["KVPager", "KVInterchange", "KVCodec", "KVBlocks"],
+      name: "KVBenchmarks", dependencies: ["KVPager", "KVInterchange", "KVCodec", "KVBlocks", "KVSimulation"],
       path: "tools/benchmarks", swiftSettings: strict))
   package.products.append(.executable(name: "kvpager-bench", targets: ["KVBenchmarks"]))
 }
