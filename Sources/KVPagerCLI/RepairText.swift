@@ -6,8 +6,14 @@ enum RepairText {
   /// Sessions that are named one by one.
   static let shownLimit = 20
 
+  private static let nothing = """
+    Nothing was changed: sessions hold what is damaged, and stay as they are.
+    Storing their tokens again heals them; --cut-sessions cuts them instead.
+
+    """
+
   static func text(of repair: VerifyReport.Repair) -> String {
-    guard !repair.didNothing else { return "Nothing could be set right.\n" }
+    guard !repair.didNothing else { return nothing }
     var lines: [String] = []
     func add(_ count: Int, _ text: (String) -> String, _ noun: String) {
       if count > 0 { lines.append(text(Answer.count(count, noun))) }

@@ -19,7 +19,7 @@ struct Opened {
       return
     }
     // A store on a read-only medium, or another user's: its readers cannot be noted, and it is read all the same.
-    guard Self.isLockWritable(path) else {
+    guard options.usesLockFile, Self.isLockWritable(path) else {
       self = try Self.open(path: path, options: options, isLocked: false)
       return
     }

@@ -73,6 +73,10 @@ struct VerifyCommand: ParsableCommand {
       }
     }
     let done = try inspector.repair(report, cutsSessions: cutSessions)
+    if done.didNothing, !output.isJSON {
+      try ByteStream.output.write("\n" + RepairText.text(of: done))
+      throw ExitCode(CommandFailure.findingStatus)
+    }
     let after = try Self.verify(inspector, deep: true)
     try Answer.write(
       Self.schema, json: after.json(repair: done),

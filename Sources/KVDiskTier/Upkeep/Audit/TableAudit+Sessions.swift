@@ -13,10 +13,10 @@ extension TableAudit {
         return
       }
       let key = SessionKey(space: place.space, name: place.name)
+      let owner = sessions.count
+      sessions.append(key)
       do throws(StoreError) {
         let (summary, inline) = try SessionFormat.decode(value, space: key.space, name: key.name)
-        let owner = sessions.count
-        sessions.append(key)
         if summary.body.id != 0 { claim(summary.body, .body, owner: owner) }
         if let checkpoint = summary.checkpoint { claim(checkpoint.frame, .checkpoint, owner: owner) }
         greatest.lastRevision = max(greatest.lastRevision, summary.revision)
