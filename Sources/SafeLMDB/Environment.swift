@@ -15,7 +15,7 @@ import Synchronization
 
 /// One LMDB environment: a directory that holds `data.mdb` and `lock.mdb`.
 package final class Environment: @unchecked Sendable {  // because: an MDB_env is made for sharing
-  private let environment: OpaquePointer
+  let environment: OpaquePointer
   private let identity: OpenFiles.Identity
   private let processID: pid_t
   private let gate = MapGate()
@@ -193,7 +193,7 @@ package final class Environment: @unchecked Sendable {  // because: an MDB_env i
     return mdb_env_info(environment, &info) == MDB_SUCCESS && info.me_last_txnid >= mdb_txn_id(pointer) + 2
   }
 
-  private var descriptor: Int32 {
+  var descriptor: Int32 {
     var descriptor: Int32 = -1
     return mdb_env_get_fd(environment, &descriptor) == MDB_SUCCESS ? descriptor : -1
   }
@@ -292,13 +292,8 @@ package final class Environment: @unchecked Sendable {  // because: an MDB_env i
     return overflow ? Int.max : Int(clamping: bytes)
   }
 
-  /// Copies the environment as it is now to a new directory `path`, leaving out free pages where `compacting`.
-  package func copy(to path: String, compacting: Bool) throws(LMDBError) {
-    try whileOpen { mdb_env_copy2(environment, path, compacting ? UInt32(MDB_CP_COMPACT) : 0) }
-  }
-
   /// A call that is no transaction, inside the gate.
-  private func whileOpen(_ body: () -> Int32) throws(LMDBError) {
+  func whileOpen(_ body: () -> Int32) throws(LMDBError) {
     guard getpid() == processID else { throw .forked }
     gate.enter()
     defer { gate.leave() }
