@@ -33,7 +33,8 @@ struct KVPagerCommand: ParsableCommand {
       CommandGroup(
         name: "Store",
         subcommands: [
-          InfoCommand.self, StatsCommand.self, TreeCommand.self, BlocksCommand.self, BlockCommand.self,
+          InfoCommand.self, StatsCommand.self, WatchCommand.self, TreeCommand.self, BlocksCommand.self,
+          BlockCommand.self,
           ReportCommand.self, VerifyCommand.self, SalvageCommand.self, CompactCommand.self, CollectCommand.self,
         ]),
     ])
