@@ -4,7 +4,8 @@ import KVBlocks
 enum TreeSection {
   private static let tableLimit = 100
 
-  static func section(_ tree: PrefixTree, _ options: ReportOptions) -> PageFrame.Section {
+  static func section(_ tree: PrefixTree, _ statistics: StoreStatistics, _ options: ReportOptions) -> PageFrame.Section
+  {
     let most = max(1, runs(tree).map(\.node.sessionCount).max() ?? 1)
     let root = Icicle.Node(
       "whole store",
@@ -20,7 +21,7 @@ enum TreeSection {
       legend: Steps.legend("1 session", "\(Figures.count(most, "session")) through it", from: Steps.firstOfCounts)
         + patterns)
     return PageFrame.Section(
-      "tree", "Prefix tree", short: "Tree", lead: lead(tree),
+      "tree", "Prefix tree", short: "Tree", lead: lead(tree, statistics),
       body: Figure.html(
         "Stored prefixes, as wide as what they take",
         note: """
@@ -37,17 +38,21 @@ enum TreeSection {
 
     """
 
-  private static func lead(_ tree: PrefixTree) -> HTML {
+  private static func lead(_ tree: PrefixTree, _ statistics: StoreStatistics) -> HTML {
     let shared = runs(tree).filter { $0.node.sessionCount > 1 }
     guard let best = shared.max(by: { saved($0.node) < saved($1.node) }) else {
       return "No two sessions begin alike: nothing is shared."
     }
     let node = best.node
+    let unheld = statistics.sharing.bins.first { $0.sessions.upperBound == 0 }?.count.uniqueByteCount ?? 0
+    let all = statistics.logicalByteCount - (statistics.uniqueByteCount - unheld)
     return """
-      What saves most: \(Figures.count(node.own.tokenCount, "token")) \
+      Beginnings that sessions share save \(Figures.bytes(max(0, all))) of rows, \
+      \(Figures.share(all, of: statistics.logicalByteCount)) of what sessions see. The one run that saves most: \
+      \(Figures.count(node.own.tokenCount, "token")) \
       \(node.tokenOffset == 0 ? "at the beginning" : "from token \(Figures.count(node.tokenOffset)) on") of \
-      \(Figures.count(node.sessionCount, "session")) in space \(best.space.id.description), stored once: \
-      \(Figures.bytes(saved(node))) of rows less.
+      \(Figures.count(node.sessionCount, "session")) in space \(best.space.id.description), \
+      \(Figures.bytes(saved(node))).
       """
   }
 
