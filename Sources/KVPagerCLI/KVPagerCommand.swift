@@ -33,10 +33,11 @@ struct KVPagerCommand: ParsableCommand {
       CommandGroup(
         name: "Store",
         subcommands: [
-          InfoCommand.self, StatsCommand.self, WatchCommand.self, TreeCommand.self, BlocksCommand.self,
-          BlockCommand.self,
-          ReportCommand.self, VerifyCommand.self, SalvageCommand.self, CompactCommand.self, CollectCommand.self,
+          InfoCommand.self, StatsCommand.self, TreeCommand.self, BlocksCommand.self, BlockCommand.self,
+          WatchCommand.self, ReportCommand.self, DiffCommand.self, VerifyCommand.self, SalvageCommand.self,
+          CompactCommand.self, CollectCommand.self,
         ]),
+      CommandGroup(name: "Shell", subcommands: [CompletionsCommand.self]),
     ])
 
   static func main() {

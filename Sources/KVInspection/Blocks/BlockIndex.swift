@@ -121,8 +121,8 @@ package struct BlockIndex: Sendable {
   static func entry(_ block: BlockSummary) -> Entry {
     Entry(
       key: block.key, tokenCount: block.tokenCount, sessionCount: block.sessionCount,
-      lastUseMicroseconds: block.lastUseMicroseconds, payloadByteCount: block.payloadByteCount,
-      frameByteCount: block.frame.byteCount)
+      hitCount: block.hitCount, lastUseMicroseconds: block.lastUseMicroseconds,
+      payloadByteCount: block.payloadByteCount, frameByteCount: block.frame.byteCount)
   }
 
   private mutating func reserve(_ count: Int) {

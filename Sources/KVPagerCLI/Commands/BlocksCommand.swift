@@ -20,10 +20,12 @@ struct BlocksCommand: ParsableCommand {
         kvpager blocks 5771 --store kv --json
       """)
 
-  @Argument(help: ArgumentHelp("Only blocks whose hash begins so.", valueName: "hash"))
+  @Argument(
+    help: ArgumentHelp("Only blocks whose hash begins so.", valueName: "hash"),
+    completion: .custom(ValueCompletion.blocks))
   var prefix: HashPrefix?
 
-  @Option(help: ArgumentHelp("Only this cache space.", valueName: "id"))
+  @Option(help: ArgumentHelp("Only this cache space.", valueName: "id"), completion: .custom(ValueCompletion.spaces))
   var space: UInt32?
 
   @Option(help: ArgumentHelp("Only this session's blocks.", valueName: "name"))

@@ -36,7 +36,7 @@ struct TreeCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Runs shown at most, the largest.", valueName: "n"))
   var top = 200
 
-  @Option(help: ArgumentHelp("Only this cache space.", valueName: "id"))
+  @Option(help: ArgumentHelp("Only this cache space.", valueName: "id"), completion: .custom(ValueCompletion.spaces))
   var space: UInt32?
 
   @Option(help: ArgumentHelp("Only the path of this session.", valueName: "name"))
