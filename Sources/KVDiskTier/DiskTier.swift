@@ -47,6 +47,7 @@ package final class DiskTier: Sendable {
     }
     let environment = try Self.openEnvironment(path, options)
     (header, tables) = try environment.openTables { (transaction) throws(StoreError) in
+      if options.mapsFewPages { transaction.mapFewPages() }
       let header = try Self.readHeader(transaction, path: path)
       return (header, try Tables(transaction))
     }

@@ -15,6 +15,16 @@ extension ReadTransaction {
     _ = madvise(UnsafeMutableRawPointer(mutating: geometry.start), geometry.byteCount, MADV_DONTNEED)
   }
 
+  /// Has the system map the file's pages a few at a time from now on. Where its page cache holds the file in large
+  /// pieces, as after it was copied, each page touched would bring 2 MiB into this process's resident memory.
+  package borrowing func mapFewPages() {
+    #if os(Linux)
+      guard let geometry = MapGeometry(handle.pointer) else { return }
+      // Advice, which kernels without huge pages do not know.
+      _ = madvise(UnsafeMutableRawPointer(mutating: geometry.start), geometry.byteCount, MADV_NOHUGEPAGE)
+    #endif
+  }
+
   /// The number of the commit that this snapshot shows.
   package var snapshot: UInt64 { UInt64(mdb_txn_id(handle.pointer)) }
 }

@@ -25,11 +25,11 @@ package struct ScanOutcome: Hashable, Sendable {
 /// write, an entry that was there all the time is seen once; one that came or went may be seen or not.
 extension DiskTier {
   /// Records in one transaction of a scan.
-  package static let scanRecordLimit = 8192
+  package static let scanRecordLimit = 2048
   /// Sessions in one transaction of a scan, whose bodies are read whole.
-  package static let scanSessionLimit = 256
+  package static let scanSessionLimit = 64
   /// Blocks looked up in one transaction: each lies in a page of its own, and the system maps its neighbours with it.
-  static let lookUpLimit = 512
+  static let lookUpLimit = 256
   /// Bytes of values in one transaction of a scan, about: a large one counts for many small ones.
   static let scanByteLimit = 16 << 20
 

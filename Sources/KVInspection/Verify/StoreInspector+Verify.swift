@@ -50,6 +50,7 @@ extension StoreInspector {
   ) throws(StoreError) -> AuditReport {
     var options = DiskTierOptions(access: .readOnly)
     options.guardsFile = false
+    options.mapsFewPages = true
     let tier = try DiskTier(path: path, options: options)
     defer { tier.close() }
     return try tier.audit(deep: deep, findingLimit: VerifyReport.findingLimit) {

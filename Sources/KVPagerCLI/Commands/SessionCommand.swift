@@ -33,7 +33,7 @@ struct SessionCommand: ParsableCommand {
 
   func run() throws {
     let detail = try store.inspector().session(named: name.value, space: spaceOption.identifier)
-    let text = SessionText(detail)
+    let text = SessionDrawing(detail)
     try Answer.write(
       Self.schema, json: detail.json,
       text: text.facts + text.sharing + (blocks ? text.blocks : text.runs) + (tokens ? text.tokens : ""), output)

@@ -2,7 +2,7 @@ import KVInspection
 import KVPager
 
 /// What `session` says to people.
-struct SessionText {
+struct SessionDrawing {
   let detail: SessionDetail
   let moment: Moment
 
@@ -103,8 +103,8 @@ struct SessionText {
     var text = "\n"
     for start in stride(from: 0, to: detail.tokens.count, by: perLine) {
       let ids = detail.tokens[start..<min(start + perLine, detail.tokens.count)]
-      text += StatisticsText.leading(String(start), numberWidth) + " "
-      text += ids.map { " " + StatisticsText.leading(String($0), width) }.joined() + "\n"
+      text += StatisticsDrawing.leading(String(start), numberWidth) + " "
+      text += ids.map { " " + StatisticsDrawing.leading(String($0), width) }.joined() + "\n"
     }
     return text
   }
