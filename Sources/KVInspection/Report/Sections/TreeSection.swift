@@ -26,8 +26,8 @@ enum TreeSection {
         "Stored prefixes, as wide as what they take",
         note: """
           Each box is a run of blocks; below it lies what continues it. Up to \(options.depth) levels below a space \
-          and \(ReportOptions.treeWidth) continuations of a box are drawn, the largest; the rest, and branches of less than \
-          \(Figures.share(Int(ReportOptions.treeFoldShare * 1000), of: 1000)) of all, is summed up.
+          and \(ReportOptions.treeWidth) continuations of a box are drawn, the largest; the rest, and branches of less \
+          than \(Figures.share(Int(ReportOptions.treeFoldShare * 1000), of: 1000)) of all, is summed up.
           """,
         drawing: icicle.html, table: table(tree).html, tableTitle: "The largest runs as a table"))
   }
