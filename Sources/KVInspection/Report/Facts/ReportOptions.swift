@@ -10,6 +10,8 @@ package struct ReportOptions: Sendable {
   /// Boxes of the prefix tree at most.
   package static let treeNodeLimit = 900
   package static let treeWidth = 24
+  /// The part of all frames below which a branch is too small to be seen, and is summed up.
+  package static let treeFoldShare = 0.002
   /// Names of sessions that end in a box.
   package static let treeNameLimit = 3
   /// Findings of `verify` that are told one by one.

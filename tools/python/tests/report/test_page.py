@@ -285,7 +285,8 @@ class TheGoldenStore(PageCase):
         self.show(self.page, 1280, "dark")
         self.chromium.resize(794, 1100, "dark", media="print")
         closed = self.value(
-            "[...document.querySelectorAll('details table')].filter((n) => n.getBoundingClientRect().height < 20).length")
+            "[...document.querySelectorAll('details table')].filter((node) =>"
+            " node.getBoundingClientRect().height < 20).length")
         self.assertEqual(closed, 0)
         self.assertEqual(self.value("getComputedStyle(document.body).backgroundColor"), "rgb(255, 255, 255)")
         self.assertEqual(self.value("getComputedStyle(document.querySelector('nav')).display"), "none")
@@ -356,7 +357,8 @@ CONTRAST = """
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     const node = walker.currentNode.parentElement;
-    if (!walker.currentNode.textContent.trim() || node.closest('svg, script, style') || !node.checkVisibility()) continue;
+    if (!walker.currentNode.textContent.trim() || node.closest('svg, script, style')) continue;
+    if (!node.checkVisibility()) continue;
     let ground = null;
     for (let outer = node; outer && !ground; outer = outer.parentElement) {
       const color = numbers(getComputedStyle(outer).backgroundColor);
