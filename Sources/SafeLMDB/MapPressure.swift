@@ -8,8 +8,8 @@ import CSystemLMDB
 
 /// How much of the map a scan has in resident memory, and when to give it back.
 ///
-/// What one touched page brings along is the system's to choose: its neighbours, 64 KiB, or all of a large piece that the
-/// page cache holds, 2 MiB. So it is measured, not reckoned.
+/// What one touched page brings along is the system's to choose: its neighbours, 64 KiB, or all of a large piece that
+/// the page cache holds, 2 MiB. So it is measured, not reckoned.
 package struct MapPressure: Sendable {
   /// Bytes of file pages beyond those at the beginning at which they are given back.
   private static let byteLimit = 24 << 20
