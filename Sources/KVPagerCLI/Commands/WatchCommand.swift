@@ -48,7 +48,7 @@ struct WatchCommand: ParsableCommand {
   func run() throws {
     let watch = try StoreWatch(path: store.inspector().path)
     let stream = ByteStream.output
-    let style = WatchStyle(ink: Ink(stream), isFine: Bar(stream).isFine)
+    let style = WatchStyle(ink: Ink(stream), isFine: ShareBar(stream).isFine)
     if !output.isJSON, !once, stream.isTerminal {
       let loop = WatchLoop(watch: watch, interval: interval, frameLimit: count, style: style)
       guard case .signal(let number) = try loop.run() else { return }
