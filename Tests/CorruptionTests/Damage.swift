@@ -5,10 +5,13 @@ import KVBlocks
 /// One way in which the file is damaged.
 struct Damage: Sendable {
   let name: String
+  /// What is left may be a sound store of an earlier time, which nothing can tell from one that was never written to.
+  let mayGoBack: Bool
   let change: @Sendable (inout [UInt8]) -> Void
 
-  init(_ name: String, _ change: @escaping @Sendable (inout [UInt8]) -> Void) {
+  init(_ name: String, mayGoBack: Bool = false, _ change: @escaping @Sendable (inout [UInt8]) -> Void) {
     self.name = name
+    self.mayGoBack = mayGoBack
     self.change = change
   }
 
@@ -158,8 +161,11 @@ struct DamageList {
         let old = Array(earlier[range])
         guard !map.bytes[range].elementsEqual(old) else { continue }
         seen[use, default: 0] += 1
+        let isMeta = if case .meta = use { true } else { false }
         damages.append(
-          Damage("page \(page), \(use.name), as it was at commit \(number)") { $0.replaceSubrange(range, with: old) })
+          Damage("page \(page), \(use.name), as it was at commit \(number)", mayGoBack: isMeta) {
+            $0.replaceSubrange(range, with: old)
+          })
       }
     }
     return damages

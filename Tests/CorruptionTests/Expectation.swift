@@ -1,3 +1,4 @@
+import Foundation
 import KVBlocks
 
 @testable import KVDiskTier
@@ -20,8 +21,17 @@ struct Expectation {
 
   init(_ damaged: [UInt8], _ fields: FieldMap, _ store: WholeStore) {
     let changes = Self.changes(damaged, store.bytes)
-    for change in changes {
-      for offset in change { note(offset, isCut: offset >= damaged.count, fields) }
+    for change in changes where change.lowerBound < damaged.count {
+      for offset in change { note(fields.rule(at: offset)) }
+    }
+    if damaged.count < store.bytes.count {
+      // Every used page must be there whole.
+      for page in damaged.count / PageMap.pageByteCount..<fields.map.uses.count {
+        switch fields.map.uses[page] {
+        case .free, .unused: continue
+        default: note(.structure)
+        }
+      }
     }
     if damaged.count < 2 * PageMap.pageByteCount { (isHarmless, isFindable, hitsStructure) = (false, true, true) }
     settleSessions(changes, fields, store)
@@ -34,9 +44,7 @@ struct Expectation {
     for start in stride(from: 0, to: min(damaged.count, whole.count), by: page) {
       let end = min(start + page, damaged.count, whole.count)
       let isEqual = damaged.withUnsafeBytes { a in
-        whole.withUnsafeBytes { b in
-          UnsafeRawBufferPointer(rebasing: a[start..<end]).elementsEqual(UnsafeRawBufferPointer(rebasing: b[start..<end]))
-        }
+        whole.withUnsafeBytes { b in memcmp(a.baseAddress! + start, b.baseAddress! + start, end - start) == 0 }
       }
       guard !isEqual else { continue }
       for offset in start..<end where damaged[offset] != whole[offset] {
@@ -51,16 +59,8 @@ struct Expectation {
     return changes
   }
 
-  private mutating func note(_ offset: Int, isCut: Bool, _ fields: FieldMap) {
-    if isCut {
-      // Every used page must be there whole.
-      switch fields.map.uses[offset / PageMap.pageByteCount] {
-      case .free, .unused: return
-      default: (isHarmless, isFindable, hitsStructure) = (false, true, true)
-      }
-      return
-    }
-    switch fields.rule(at: offset) {
+  private mutating func note(_ rule: FieldMap.Rule) {
+    switch rule {
     case .ignored: return
     case .open: (isHarmless, hitsStructure) = (false, true)
     case .structure: (isHarmless, isFindable, hitsStructure) = (false, true, true)
@@ -76,7 +76,15 @@ struct Expectation {
   private mutating func settleSessions(_ changes: [Range<Int>], _ fields: FieldMap, _ store: WholeStore) {
     func isWhole(_ ranges: [Range<Int>]?) -> Bool {
       guard let ranges else { return false }
-      return ranges.allSatisfy { range in !changes.contains { $0.overlaps(range) } }
+      return ranges.allSatisfy { range in
+        // The changes are in order: the first that ends behind the range's begin decides.
+        var (low, high) = (0, changes.count)
+        while low < high {
+          let middle = (low + high) / 2
+          if changes[middle].upperBound <= range.lowerBound { low = middle + 1 } else { high = middle }
+        }
+        return low == changes.count || !changes[low].overlaps(range)
+      }
     }
     var wholeFrames: [BlockKey: Bool] = [:]
     for (key, frame) in fields.blockFrames { wholeFrames[key] = isWhole(fields.frameRanges[frame]) }
