@@ -34,8 +34,10 @@ struct KVPagerCommand: ParsableCommand {
         name: "Store",
         subcommands: [
           InfoCommand.self, StatsCommand.self, TreeCommand.self, BlocksCommand.self, BlockCommand.self,
-          ReportCommand.self, VerifyCommand.self, SalvageCommand.self, CompactCommand.self, CollectCommand.self,
+          WatchCommand.self, ReportCommand.self, DiffCommand.self, VerifyCommand.self, SalvageCommand.self,
+          CompactCommand.self, CollectCommand.self,
         ]),
+      CommandGroup(name: "Shell", subcommands: [CompletionsCommand.self]),
     ])
 
   static func main() {

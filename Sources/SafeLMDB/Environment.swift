@@ -271,6 +271,19 @@ package final class Environment: @unchecked Sendable {  // because: an MDB_env i
     return Int(status.st_size)
   }
 
+  /// Gives up the reader slots that idle transactions hold. Closing would do it too, by writing to those slots: too
+  /// late where another environment has filled the lock file anew and given them to others.
+  package func dropIdleReaders() {
+    gate.whileNoneIsLive {
+      for reader in idleReaders.withLock({ readers in
+        defer { readers.removeAll() }
+        return readers
+      }) {
+        mdb_txn_abort(reader.pointer)
+      }
+    }
+  }
+
   /// Another file has the name `data.mdb` in the environment's folder by now.
   package var hasLostItsName: Bool {
     guard let named = OpenFiles.Identity(path: path + "/data.mdb") else { return false }

@@ -4,7 +4,8 @@ import SafeLMDB
 
 /// Headers of many frames, for the inspector.
 extension DiskTier {
-  /// Visits the headers of `frames` until `body` answers false, best in the order of their ids: so they lie in the file.
+  /// Visits the headers of `frames` until `body` answers false; best in the order of their ids, as they lie in the
+  /// file.
   /// - Parameter damaged: is told of frames that cannot be read; a block deleted meanwhile has taken its frame along.
   @discardableResult
   package func scanFrameHeaders(

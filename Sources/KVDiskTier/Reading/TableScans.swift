@@ -56,10 +56,13 @@ extension DiskTier {
     }
   }
 
-  /// Visits all sessions whole, by space and name, until `body` answers false.
-  /// - Parameter damaged: is told the names of sessions whose record or body cannot be read, "?" where the name cannot.
+  /// Visits sessions whole, by space and name, until `body` answers false.
+  /// - Parameters:
+  ///   - isWanted: says which, before a body that lies apart is read.
+  ///   - damaged: is told the names of sessions whose record or body cannot be read, "?" where the name cannot.
   @discardableResult
   package func scanSessions(
+    where isWanted: (SessionSummary) -> Bool = { _ in true },
     damaged: (String, StoreError) -> Void = { _, _ in },
     _ body: (SessionSummary, SessionRecord) throws(StoreError) -> Bool
   ) throws(StoreError) -> ScanOutcome {
@@ -71,6 +74,7 @@ extension DiskTier {
         guard let key else { throw .damagedRecord("session", "its key is no space and name") }
         let found = try SessionFormat.decode(value, space: key.space, name: key.name)
         summary = found.summary
+        guard isWanted(summary) else { return true }
         readByteCount += summary.body.byteCount
         record = try tables.sessionBody(summary, inline: found.inlineBody, transaction).record
       } catch  where error.code == .damaged {

@@ -71,6 +71,8 @@ package enum Compaction {
     report.byteCountBefore = byteCountBefore
     report.deletedBlockCount = deletedBlockCount
     try file.handOverOwner(to: nursery.dataPath)
+    // From here on nothing of this process writes to the lock file's slots, which others fill after the exchange.
+    tier.environment.dropIdleReaders()
     try hold.invalidateLockFile()
     try file.adopt(nursery.dataPath, replacing: true)
     // LMDB writes its lock file anew for the new file, while still nobody else can have it open.

@@ -11,8 +11,9 @@ package enum StoreReport {
       let spaces = facts.info.contents?.spaces ?? []
       sections += [
         BytesSection.section(statistics, contents.file), TreeSection.section(contents.tree, facts.options),
-        SharingSection.section(contents.sharing), CompressionSection.section(contents.planes, spaces),
-        UseSection.section(contents.use, now: now), SessionsSection.section(contents.sessions, now: now),
+        SharingSection.section(contents.sharing), CompressionSection.section(statistics.planes, spaces),
+        UseSection.section(statistics), ActivitySection.section(facts.activity, now: now),
+        SessionsSection.section(contents.sessions, now: now),
         SpacesSection.section(spaces),
       ]
     }

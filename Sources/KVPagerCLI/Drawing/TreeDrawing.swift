@@ -25,7 +25,7 @@ struct TreeDrawing {
   private let columnCount: Int
   private var rows: [(figures: [String], drawing: String, text: String?)] = []
 
-  private static let titles = ["SIZE", "SHARE", "TOKENS", "SESSIONS", "LAST USED"]
+  private static let titles = ["SIZE", "SHARE", "TOKENS", "SESSIONS", "HITS", "LAST USED"]
 
   init(_ tree: PrefixTree, terminal: Terminal = .output, ink: Ink = .output) {
     branches = Branches(isUTF8: terminal.isUTF8)
@@ -41,7 +41,7 @@ struct TreeDrawing {
       label += ", " + ink.bad("\(Answer.count(space.lostSessionCount, "session")) not whole")
     }
     rows.append(
-      (Self.figures(space.amount, space.share, space.amount.tokenCount, space.sessionCount, nil), label, nil))
+      (Self.figures(space.amount, space.share, space.amount.tokenCount, space.sessionCount, nil, nil), label, nil))
     add(space.children, space.other, indent: "")
   }
 
@@ -52,7 +52,7 @@ struct TreeDrawing {
       rows.append(
         (
           Self.figures(
-            node.subtree, node.share, node.own.tokenCount, node.sessionCount, node.lastUseMicroseconds),
+            node.subtree, node.share, node.own.tokenCount, node.sessionCount, node.hitCount, node.lastUseMicroseconds),
           indent + (isLast ? branches.last : branches.inner) + label(node), node.text
         ))
       add(node.children, node.other, indent: indent + (isLast ? "   " : branches.passing))
@@ -61,7 +61,7 @@ struct TreeDrawing {
     let blocks = Answer.count(other.amount.blockCount, "block", isGrouped: true)
     rows.append(
       (
-        Self.figures(other.amount, nil, other.amount.tokenCount, other.sessionCount, nil),
+        Self.figures(other.amount, nil, other.amount.tokenCount, other.sessionCount, nil, nil),
         indent + branches.last
           + ink.faint("and \(Decimal.grouped(other.childCount)) more, \(blocks)"), nil
       ))
@@ -70,6 +70,10 @@ struct TreeDrawing {
   private func label(_ node: PrefixTree.Node) -> String {
     var label = ink.name(String(node.last.description.prefix(8)))
     if node.own.blockCount > 1 { label += " \(branches.times)\(node.own.blockCount)" }
+    if let folded = node.folded {
+      label +=
+        " " + ink.faint("and \(Decimal.grouped(folded.childCount)) small branch\(folded.childCount == 1 ? "" : "es")")
+    }
     if node.isStray { label += " " + ink.bad("stray: its parent is not stored") }
     let names = node.endingSessions.prefix(Self.nameCount).map { Answer.printable($0) }
     if !names.isEmpty { label += "  " + names.map(ink.strong).joined(separator: ", ") }
@@ -80,13 +84,16 @@ struct TreeDrawing {
   }
 
   private static let nameCount = 3
+  private static let titleCountBesideText = 4
+  private static let leastTextColumnCount = 40
 
   private static func figures(
-    _ amount: PrefixTree.Amount, _ share: Double?, _ tokenCount: Int, _ sessionCount: Int, _ lastUse: UInt64?
+    _ amount: PrefixTree.Amount, _ share: Double?, _ tokenCount: Int, _ sessionCount: Int, _ hitCount: Int?,
+    _ lastUse: UInt64?
   ) -> [String] {
     [
       ByteSize(amount.frameByteCount).description, share.map(Self.percentage) ?? "",
-      Decimal.grouped(tokenCount), Decimal.grouped(sessionCount),
+      Decimal.grouped(tokenCount), Decimal.grouped(sessionCount), hitCount.map { Decimal.grouped($0) } ?? "",
       lastUse.map { Timestamp(microseconds: $0).localDay } ?? "",
     ]
   }
@@ -97,13 +104,15 @@ struct TreeDrawing {
 
   /// All lines, each with its line end.
   var text: String {
-    let titles = Self.titles
+    // Text needs the room; what is left out, the answer in JSON has.
+    let hasText = rows.contains { $0.text != nil }
+    let titles = hasText ? Array(Self.titles.prefix(Self.titleCountBesideText)) : Self.titles
     let widths = titles.indices.map { column in
       (rows.map { $0.figures[column].count } + [titles[column].count]).max() ?? 0
     }
     func line(_ figures: [String], _ drawing: String) -> String {
       var line = ""
-      for (column, figure) in figures.enumerated() {
+      for (column, figure) in figures.prefix(titles.count).enumerated() {
         line += String(repeating: " ", count: widths[column] - figure.count) + figure + "  "
       }
       return line + drawing
@@ -112,7 +121,7 @@ struct TreeDrawing {
     for row in rows {
       var whole = line(row.figures, row.drawing)
       if let words = row.text {
-        let rest = max(columnCount - Ink.width(of: whole) - 2, 16)
+        let rest = max(columnCount - Ink.width(of: whole) - 2, Self.leastTextColumnCount)
         whole += "  " + ink.faint(Snippet.quoted(words, columnCount: rest, ellipsis: branches.ellipsis))
       }
       text += whole + "\n"

@@ -125,6 +125,7 @@ extension BlockHead {
     self.init(
       parent: record.parent, frame: record.frame, frameChecksum: record.frameChecksum,
       payloadByteCount: record.payloadByteCount, sessionCount: record.sessionCount,
-      lastUseMicroseconds: record.lastUseMicroseconds, tokenCount: record.tokens.count, hitCount: UInt16(clamping: record.hitCount))
+      lastUseMicroseconds: record.lastUseMicroseconds, tokenCount: record.tokens.count,
+      hitCount: UInt16(clamping: record.hitCount))
   }
 }

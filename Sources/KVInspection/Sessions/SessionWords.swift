@@ -1,7 +1,7 @@
 import KVBlocks
 
 /// What a session says of itself in its metadata, where whoever stored it left words there.
-package enum SessionText {
+package enum SessionWords {
   /// The session's text as it is.
   package static let textKey = "text"
   /// A conversation, as kvpager's own chat keeps it: JSON whose `messages` are pairs of role and text.
