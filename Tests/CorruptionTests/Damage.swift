@@ -49,7 +49,8 @@ struct DamageList {
     case .recordFields: fieldDamages { Self.isRecord($0) }
     case .frameFields: fieldDamages { Self.isObject($0) && !Self.isRecord($0) }
     case .metaPages: pageDamages { if case .meta = $0 { true } else { false } }
-    case .treePages: pageDamages { use in
+    case .treePages:
+      pageDamages { use in
         switch use {
         case .branch, .leaf: true
         default: false

@@ -95,7 +95,8 @@ struct Expectation {
       }
       if let checkpoint = fields.checkpointFrames[key], !isWhole(fields.frameRanges[checkpoint]) { continue }
       // A space without its record is known by its blocks.
-      guard isWhole(fields.spaceRanges[key.space]) || wholeFrames.contains(where: { $0.key.space == key.space && $0.value })
+      guard
+        isWhole(fields.spaceRanges[key.space]) || wholeFrames.contains(where: { $0.key.space == key.space && $0.value })
       else { continue }
       wholeSessions.insert(key)
     }

@@ -1,6 +1,7 @@
 import Foundation
 
-/// What lies where in a sound data file: read by the rules of LMDB's format alone, without the guard, whose judge it is.
+/// What lies where in a sound data file: read by the rules of LMDB's format alone, without the guard, whose judge it
+/// is.
 struct PageMap {
   enum Use: Hashable {
     case meta(Int)

@@ -3,8 +3,8 @@ import KVBlocks
 
 @testable import KVDiskTier
 
-/// A small store with every kind of page and record: spaces short and long, sessions short and long, tails, checkpoints,
-/// frames of several pieces, trees with branches, overflow runs, freed pages full of remains.
+/// A small store with every kind of page and record: spaces short and long, sessions short and long, tails,
+/// checkpoints, frames of several pieces, trees with branches, overflow runs, freed pages full of remains.
 final class WholeStore: Sendable {
   /// A session's state as it was committed.
   struct State: Hashable, Sendable {
@@ -154,7 +154,9 @@ private struct StoreMaker {
       var rows = [UInt8](repeating: 0, count: space.layout.frameByteCount)
       // Noise does not compress, and so fills several pieces; half noise goes through every filter.
       let step = rows.count > 1 << 16 ? 1 : 2
-      for place in stride(from: 0, to: rows.count, by: step) { rows[place] = UInt8.random(in: 0...255, using: &numbers) }
+      for place in stride(from: 0, to: rows.count, by: step) {
+        rows[place] = UInt8.random(in: 0...255, using: &numbers)
+      }
       let frame = try rows.withUnsafeBytes { try tier.encode(descriptor, layout: space.layout, frame: $0) }
       return ColdBatch.Write(frame: frame, lastUse: UInt64(1_000_000 - index))
     }
