@@ -42,7 +42,7 @@ package final class DiskTier: Sendable {
     }
     if let report {
       if let refusal = LMDBFileGuard.refusal(report, path: path) { throw refusal }
-    } else if options.guardsFile {
+    } else {
       try Self.guardFile(path: file.dataPath)
     }
     let environment = try Self.openEnvironment(path, options)
@@ -99,6 +99,9 @@ package final class DiskTier: Sendable {
 
   /// Closes the file. Waits for calls that are under way; every later one throws `closed`.
   package func close() { environment.close() }
+
+  /// False: this user may not write the lock file, so that a writer may overtake a reader, which throws `busy` then.
+  package var isLocked: Bool { environment.isLocked }
 
   // MARK: Spaces
 

@@ -56,6 +56,16 @@ struct SessionDrawing {
     "\(Timestamp(microseconds: microseconds).local), \(moment.past(microseconds))"
   }
 
+  /// The beginning of what the session says, a few lines of it.
+  static func words(_ text: String) -> String {
+    let terminal = Terminal.output
+    let room = wordLineCount * terminal.columnCount
+    let words = Snippet.quoted(text, columnCount: room, ellipsis: terminal.isUTF8 ? "…" : "...")
+    return "\nTEXT\n" + Snippet.lines(words, columnCount: terminal.columnCount).joined(separator: "\n") + "\n"
+  }
+
+  private static let wordLineCount = 8
+
   /// Those that share most.
   var sharing: String {
     guard !detail.sharing.isEmpty else { return "" }
