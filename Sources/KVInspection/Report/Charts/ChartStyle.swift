@@ -130,7 +130,7 @@ package enum ChartStyle {
     .keyboard { margin-top: .4rem; }
     kbd { font: inherit; font-size: .75rem; border: 1px solid var(--line); border-bottom-width: 2px; border-radius: 4px;
       padding: 0 .3rem; }
-    @media print { .readout, .keyboard { display: none !important; } }
+    @media print { .icicle .scripted.scripted.scripted { display: none !important; } }
 
     """
 }
