@@ -3,7 +3,7 @@
 #include <string.h>
 
 #define KV_INLINE inline __attribute__((always_inline))
-#define KV_TILE 16
+#define KV_TILE KV_ATTENTION_TILE
 #define KV_WIDE_TILE 64
 #define KV_ROWS KV_ATTENTION_ROW_MULTIPLE
 #define KV_GROUP_LIMIT KV_ATTENTION_GROUP_LIMIT
@@ -80,13 +80,13 @@
 
 void kv_attention_decode(
     int level, kv_attention_shape shape, const float *query, const uint8_t *const *keys, const uint8_t *const *values,
-    size_t row_count, float *maxima, float *totals, float *outputs) {
+    size_t row_count, size_t next_count, float *maxima, float *totals, float *outputs) {
   switch (level) {
 #if defined(__x86_64__)
-    case KV_LEVEL_AVX512: avx512_decode(shape, query, keys, values, row_count, maxima, totals, outputs); return;
-    case KV_LEVEL_AVX2: avx2_decode(shape, query, keys, values, row_count, maxima, totals, outputs); return;
+    case KV_LEVEL_AVX512: avx512_decode(shape, query, keys, values, row_count, next_count, maxima, totals, outputs); return;
+    case KV_LEVEL_AVX2: avx2_decode(shape, query, keys, values, row_count, next_count, maxima, totals, outputs); return;
 #endif
-    default: portable_decode(shape, query, keys, values, row_count, maxima, totals, outputs);
+    default: portable_decode(shape, query, keys, values, row_count, next_count, maxima, totals, outputs);
   }
 }
 

@@ -167,8 +167,9 @@ static KV_INLINE void KV_(prefetch)(const uint8_t *const *rows, size_t offset, s
 
 static KV_INLINE void KV_(decode_of)(
     int element, kv_attention_shape shape, const float *query, const uint8_t *const *keys,
-    const uint8_t *const *values, size_t row_count, float *maxima, float *totals, float *outputs) {
+    const uint8_t *const *values, size_t row_count, size_t next_count, float *maxima, float *totals, float *outputs) {
   size_t head_size = shape.head_size, group = shape.group_count;
+  size_t known_count = row_count + next_count;
   size_t head_byte_count = head_size * (element == KV_ELEMENT_F32 ? 4 : 2);
   float scores[KV_GROUP_LIMIT * KV_TILE] __attribute__((aligned(64)));
   const uint8_t *tile_keys[KV_TILE], *tile_values[KV_TILE], *next_keys[KV_TILE], *next_values[KV_TILE];
@@ -179,7 +180,7 @@ static KV_INLINE void KV_(decode_of)(
       size_t row = start + (t < count ? t : count - 1);
       tile_keys[t] = keys[row];
       tile_values[t] = values[row];
-      size_t next = start + KV_TILE + t < row_count ? start + KV_TILE + t : row_count - 1;
+      size_t next = start + KV_TILE + t < known_count ? start + KV_TILE + t : known_count - 1;
       next_keys[t] = keys[next];
       next_values[t] = values[next];
     }
@@ -220,15 +221,15 @@ static KV_INLINE void KV_(decode_of)(
 
 static void KV_(decode)(
     kv_attention_shape shape, const float *query, const uint8_t *const *keys, const uint8_t *const *values,
-    size_t row_count, float *maxima, float *totals, float *outputs) {
+    size_t row_count, size_t next_count, float *maxima, float *totals, float *outputs) {
   switch (shape.element) {
     case KV_ELEMENT_F16:
-      KV_(decode_of)(KV_ELEMENT_F16, shape, query, keys, values, row_count, maxima, totals, outputs);
+      KV_(decode_of)(KV_ELEMENT_F16, shape, query, keys, values, row_count, next_count, maxima, totals, outputs);
       return;
     case KV_ELEMENT_BF16:
-      KV_(decode_of)(KV_ELEMENT_BF16, shape, query, keys, values, row_count, maxima, totals, outputs);
+      KV_(decode_of)(KV_ELEMENT_BF16, shape, query, keys, values, row_count, next_count, maxima, totals, outputs);
       return;
-    default: KV_(decode_of)(KV_ELEMENT_F32, shape, query, keys, values, row_count, maxima, totals, outputs);
+    default: KV_(decode_of)(KV_ELEMENT_F32, shape, query, keys, values, row_count, next_count, maxima, totals, outputs);
   }
 }
 

@@ -88,14 +88,15 @@ typedef struct {
   size_t group_count;    // at most KV_ATTENTION_GROUP_LIMIT
 } kv_attention_shape;
 
-enum { KV_ATTENTION_GROUP_LIMIT = 64 };
+enum { KV_ATTENTION_GROUP_LIMIT = 64, KV_ATTENTION_TILE = 16 };
 
 // One query token. query: kv_head_count * group_count heads of head_size floats, times the scale and log2(e).
 // maxima, totals (a float for each query head) and outputs (head_size floats each) go on from what they hold: minus
-// infinity, 0 and zeros at the beginning; outputs / totals is the result.
+// infinity, 0 and zeros at the beginning; outputs / totals is the result. After the row_count rows, up to
+// KV_ATTENTION_TILE more may be named (next_count) that will be asked for next.
 void kv_attention_decode(
     int level, kv_attention_shape shape, const float *query, const uint8_t *const *keys, const uint8_t *const *values,
-    size_t row_count, float *maxima, float *totals, float *outputs);
+    size_t row_count, size_t next_count, float *maxima, float *totals, float *outputs);
 
 // Queries of one head of keys and values. All arrays but `firsts` and `ends` have kv_attention_padded_count(count)
 // rows; those after `count` are scratch.
