@@ -90,6 +90,8 @@ void kv_attention_decode(
   }
 }
 
+float kv_exp2(float x) { return portable_exp2(portable_splat(x))[0]; }
+
 size_t kv_attention_padded_count(size_t count) { return (count + KV_ROWS - 1) / KV_ROWS * KV_ROWS; }
 
 size_t kv_attention_scratch_count(size_t count, size_t head_size) {
@@ -98,7 +100,7 @@ size_t kv_attention_scratch_count(size_t count, size_t head_size) {
 
 void kv_attention_prefill(
     int level, kv_attention_queries queries, const uint8_t *const *keys, const uint8_t *const *values,
-    size_t first_row, size_t row_count, float *scratch) {
+    intptr_t first_row, size_t row_count, float *scratch) {
   switch (level) {
 #if defined(__x86_64__)
     case KV_LEVEL_AVX512: avx512_prefill(queries, keys, values, first_row, row_count, scratch); return;

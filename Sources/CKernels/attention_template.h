@@ -285,14 +285,14 @@ static KV_INLINE void KV_(multiply)(
 }
 
 // As `soften`, over a wide tile of which `first..<end` count.
-static KV_INLINE int KV_(soften_wide)(
-    size_t head_size, float *scores, size_t first, size_t end, float *maximum, float *total, float *output) {
-  for (size_t t = 0; t < first; t++) scores[t] = -__builtin_inff();
-  for (size_t t = end; t < KV_WIDE_TILE; t++) scores[t] = -__builtin_inff();
+static KV_INLINE void KV_(soften_wide)(
+    size_t head_size, float *scores, intptr_t first, intptr_t end, float *maximum, float *total, float *output) {
   if (first >= end) {
     memset(scores, 0, KV_WIDE_TILE * sizeof(float));
-    return 0;
+    return;
   }
+  for (intptr_t t = 0; t < first; t++) scores[t] = -__builtin_inff();
+  for (intptr_t t = end; t < KV_WIDE_TILE; t++) scores[t] = -__builtin_inff();
   VF best = *(const VF *)scores;
   for (int t = KV_W; t < KV_WIDE_TILE; t += KV_W) best = KV_(max)(best, *(const VF *)(scores + t));
   float tile_maximum = best[0];
@@ -310,12 +310,11 @@ static KV_INLINE int KV_(soften_wide)(
     sum += weight;
   }
   *total += KV_(sum)(sum);
-  return 1;
 }
 
 static KV_INLINE void KV_(prefill_of)(
     int element, kv_attention_queries queries, const uint8_t *const *keys, const uint8_t *const *values,
-    size_t first_row, size_t row_count, float *scratch) {
+    intptr_t first_row, size_t row_count, float *scratch) {
   size_t head_size = queries.head_size;
   size_t padded = kv_attention_padded_count(queries.count);
   float *wide_keys = scratch, *wide_values = wide_keys + KV_WIDE_TILE * head_size;
@@ -334,14 +333,12 @@ static KV_INLINE void KV_(prefill_of)(
         KV_(multiply)(
             queries.rows + r * head_size, head_size, wide_keys + t, KV_WIDE_TILE, head_size,
             scores + r * KV_WIDE_TILE + t, KV_WIDE_TILE, KV_COLUMNS, 1);
-    size_t tile_first = first_row + start;
+    intptr_t tile_first = first_row + (intptr_t)start;
     for (size_t r = 0; r < padded; r++) {
-      size_t first = 0, end = 0;
+      intptr_t first = 0, end = 0;
       if (r < queries.count) {
         first = queries.firsts[r] > tile_first ? queries.firsts[r] - tile_first : 0;
-        end = queries.ends[r] > tile_first ? queries.ends[r] - tile_first : 0;
-        if (first > count) first = count;
-        if (end > count) end = count;
+        end = queries.ends[r] - tile_first < (intptr_t)count ? queries.ends[r] - tile_first : (intptr_t)count;
       }
       KV_(soften_wide)(
           head_size, scores + r * KV_WIDE_TILE, first, end, queries.maxima + r, queries.totals + r,
@@ -362,7 +359,7 @@ static KV_INLINE void KV_(prefill_of)(
 }
 
 static void KV_(prefill)(
-    kv_attention_queries queries, const uint8_t *const *keys, const uint8_t *const *values, size_t first_row,
+    kv_attention_queries queries, const uint8_t *const *keys, const uint8_t *const *values, intptr_t first_row,
     size_t row_count, float *scratch) {
   switch (queries.element) {
     case KV_ELEMENT_F16: KV_(prefill_of)(KV_ELEMENT_F16, queries, keys, values, first_row, row_count, scratch); return;

@@ -98,6 +98,9 @@ void kv_attention_decode(
     int level, kv_attention_shape shape, const float *query, const uint8_t *const *keys, const uint8_t *const *values,
     size_t row_count, size_t next_count, float *maxima, float *totals, float *outputs);
 
+// 2^x for x <= 0, as the kernels take it.
+float kv_exp2(float x);
+
 // Queries of one head of keys and values. All arrays but `firsts` and `ends` have kv_attention_padded_count(count)
 // rows; those after `count` are scratch.
 typedef struct {
@@ -106,7 +109,7 @@ typedef struct {
   size_t offset;      // of the head in a row, in bytes
   size_t count;
   const float *rows;  // head_size floats each, times the scale and log2(e)
-  const size_t *firsts, *ends;  // the tokens that each query sees: firsts[i] ..< ends[i]
+  const intptr_t *firsts, *ends;  // the tokens that each query sees: firsts[i] ..< ends[i]
   float *maxima, *totals, *outputs;  // as for kv_attention_decode
 } kv_attention_queries;
 
@@ -119,6 +122,6 @@ size_t kv_attention_scratch_count(size_t count, size_t head_size);
 // Many queries over rows, the first of which is token `first_row`.
 void kv_attention_prefill(
     int level, kv_attention_queries queries, const uint8_t *const *keys, const uint8_t *const *values,
-    size_t first_row, size_t row_count, float *scratch);
+    intptr_t first_row, size_t row_count, float *scratch);
 
 #endif
