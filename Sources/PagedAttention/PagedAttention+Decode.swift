@@ -32,7 +32,7 @@ struct DecodePlan {
         let part = tokens.clamped(to: index * segment..<(index + 1) * segment)
         guard !part.isEmpty else { continue }
         let partial = partials[sequence].lowerBound + index - tokens.lowerBound / segment
-        let address = sequences[sequence].keys[part.lowerBound / sequences[sequence].blockTokenCount]
+        let address = sequences[sequence].frames[part.lowerBound / sequences[sequence].blockTokenCount]
         let shared = byAddress[address]?.first {
           items[$0].tokens == part && sequences[items[$0].members[0].sequence].shares(part, with: sequences[sequence])
         }

@@ -8,24 +8,28 @@ public struct PagedRows: @unchecked Sendable {  // because: it names memory that
   public let blockTokenCount: Int
   /// Tokens of the sequence; the last block may hold fewer than it has room for.
   public let tokenCount: Int
-  let keys: [UnsafeRawPointer]
-  let values: [UnsafeRawPointer]
+  let frames: [UnsafeRawPointer]
+  let keyOffset: Int
+  let valueOffset: Int
 
   /// - Parameters:
-  ///   - keys: for each block, where the row of its first token begins in the plane of keys; the others follow it
-  ///     token by token, each ``AttentionShape/rowByteCount`` bytes. Aligned to an element.
-  ///   - values: likewise the planes of values.
+  ///   - frames: where each block's frame begins (`BlockLease.unsafeFrames`, `RunningSequence.unsafeFrames`).
+  ///   - keysAt: bytes from there to the layer's plane of keys (`BlockLayout.planeOffset(_:)`): the row of the block's
+  ///     first token, which the others follow token by token, each ``AttentionShape/rowByteCount`` bytes. Aligned to an
+  ///     element.
+  ///   - valuesAt: likewise to the plane of values.
   /// - Precondition: a block for every `blockTokenCount` tokens, the last one begun included.
   public init(
-    blockTokenCount: Int, tokenCount: Int, unsafeKeys keys: [UnsafeRawPointer], values: [UnsafeRawPointer]
+    blockTokenCount: Int, tokenCount: Int, unsafeFrames frames: [UnsafeRawPointer], keysAt keyOffset: Int,
+    valuesAt valueOffset: Int
   ) {
     precondition(blockTokenCount > 0 && tokenCount > 0, "a sequence has tokens, and so have its blocks")
-    let blockCount = (tokenCount - 1) / blockTokenCount + 1
-    precondition(keys.count >= blockCount && values.count >= blockCount, "a sequence's table names all its blocks")
+    precondition(frames.count > (tokenCount - 1) / blockTokenCount, "a sequence's table names all its blocks")
     self.blockTokenCount = blockTokenCount
     self.tokenCount = tokenCount
-    self.keys = keys
-    self.values = values
+    self.frames = frames
+    self.keyOffset = keyOffset
+    self.valueOffset = valueOffset
   }
 
   /// Writes down where the rows of `tokens` begin.
@@ -37,8 +41,8 @@ public struct PagedRows: @unchecked Sendable {  // because: it names memory that
     var position = 0
     while position < tokens.count {
       let count = min(blockTokenCount - row, tokens.count - position)
-      var key = (keys[block] + row * rowByteCount).assumingMemoryBound(to: UInt8.self)
-      var value = (values[block] + row * rowByteCount).assumingMemoryBound(to: UInt8.self)
+      var key = (frames[block] + keyOffset + row * rowByteCount).assumingMemoryBound(to: UInt8.self)
+      var value = (frames[block] + valueOffset + row * rowByteCount).assumingMemoryBound(to: UInt8.self)
       for index in position..<position + count {
         keyRows[index] = key
         valueRows[index] = value
@@ -53,10 +57,12 @@ public struct PagedRows: @unchecked Sendable {  // because: it names memory that
 
   /// Whether the rows of `tokens` are the very same memory here and there.
   func shares(_ tokens: Range<Int>, with other: PagedRows) -> Bool {
-    guard blockTokenCount == other.blockTokenCount, tokens.upperBound <= min(tokenCount, other.tokenCount) else {
+    guard blockTokenCount == other.blockTokenCount, keyOffset == other.keyOffset, valueOffset == other.valueOffset,
+      tokens.upperBound <= min(tokenCount, other.tokenCount)
+    else {
       return false
     }
     let blocks = tokens.lowerBound / blockTokenCount...(tokens.upperBound - 1) / blockTokenCount
-    return keys[blocks] == other.keys[blocks] && values[blocks] == other.values[blocks]
+    return frames[blocks] == other.frames[blocks]
   }
 }

@@ -165,7 +165,7 @@ extension PagedAttention {
     let attention = try PagedAttention(shape)
     let before = attention.decoded(rows.scattered, queries)
     // The value of token 3, head 1, of the first sequence.
-    let row = UnsafeMutableRawPointer(mutating: rows.scattered[0].values[0]) + 3 * shape.rowByteCount
+    let row = UnsafeMutableRawPointer(mutating: rows.scattered[0].frames[0]) + 3 * shape.rowByteCount
     row.storeBytes(of: Float16.nan, toByteOffset: 2 * 16, as: Float16.self)
     let after = attention.decoded(rows.scattered, queries)
     #expect(after[2 * 16].isNaN && after[3 * 16].isNaN)
@@ -188,7 +188,7 @@ extension PagedAttention {
     await #expect(processExitsWith: .failure) {
       let byte = UnsafeMutableRawPointer.allocate(byteCount: 16, alignment: 16)
       _ = PagedRows(
-        blockTokenCount: 16, tokenCount: 17, unsafeKeys: [UnsafeRawPointer(byte)], values: [UnsafeRawPointer(byte)])
+        blockTokenCount: 16, tokenCount: 17, unsafeFrames: [UnsafeRawPointer(byte)], keysAt: 0, valuesAt: 0)
     }
   }
 }

@@ -24,42 +24,44 @@ final class ScatteredRows {
     let sharedBlockCount = sharedTokenCount / blockTokenCount
     let blockCounts = tokenCounts.map { ($0 - 1) / blockTokenCount + 1 }
     let total = sharedBlockCount + blockCounts.reduce(0) { $0 + max(0, $1 - sharedBlockCount) }
-    let arena = UnsafeMutableRawPointer.allocate(byteCount: 2 * total * planeByteCount, alignment: 64)
+    // A frame holds its plane of values before that of keys, with a gap between.
+    let frameByteCount = 2 * planeByteCount + 64
+    let arena = UnsafeMutableRawPointer.allocate(byteCount: 2 * total * frameByteCount, alignment: 64)
     self.arena = arena
     var places = Array(0..<2 * total)
     for index in places.indices.reversed() where index > 0 {
       places.swapAt(index, Int(random.next() % UInt64(index + 1)))
     }
-    for index in 0..<total * 2 * planeByteCount / shape.elementType.unitByteCount {
+    for index in 0..<total * 2 * frameByteCount / shape.elementType.unitByteCount {
       Self.store(Self.value(&random), shape.elementType, arena, index)
     }
     var next = 0
     func take() -> UnsafeRawPointer {
       defer { next += 1 }
-      return UnsafeRawPointer(arena + places[next] * planeByteCount)
+      return UnsafeRawPointer(arena + places[next] * frameByteCount)
     }
-    let sharedKeys = (0..<sharedBlockCount).map { _ in take() }
-    let sharedValues = (0..<sharedBlockCount).map { _ in take() }
+    let keyOffset = planeByteCount + 64
+    let shared = (0..<sharedBlockCount).map { _ in take() }
     var scattered: [PagedRows] = []
     var contiguous: [PagedRows] = []
     var line: [UnsafeMutableRawPointer] = []
     for (tokenCount, blockCount) in zip(tokenCounts, blockCounts) {
       let own = max(0, blockCount - sharedBlockCount)
-      let keys = sharedKeys.prefix(blockCount) + (0..<own).map { _ in take() }
-      let values = sharedValues.prefix(blockCount) + (0..<own).map { _ in take() }
+      let frames = shared.prefix(blockCount) + (0..<own).map { _ in take() }
       scattered.append(
         PagedRows(
-          blockTokenCount: blockTokenCount, tokenCount: tokenCount, unsafeKeys: Array(keys), values: Array(values)))
+          blockTokenCount: blockTokenCount, tokenCount: tokenCount, unsafeFrames: Array(frames), keysAt: keyOffset,
+          valuesAt: 0))
       let copy = UnsafeMutableRawPointer.allocate(byteCount: 2 * blockCount * planeByteCount, alignment: 64)
       line.append(copy)
       for block in 0..<blockCount {
-        (copy + block * planeByteCount).copyMemory(from: keys[block], byteCount: planeByteCount)
-        (copy + (blockCount + block) * planeByteCount).copyMemory(from: values[block], byteCount: planeByteCount)
+        (copy + block * planeByteCount).copyMemory(from: frames[block] + keyOffset, byteCount: planeByteCount)
+        (copy + (blockCount + block) * planeByteCount).copyMemory(from: frames[block], byteCount: planeByteCount)
       }
       contiguous.append(
         PagedRows(
-          blockTokenCount: tokenCount, tokenCount: tokenCount, unsafeKeys: [UnsafeRawPointer(copy)],
-          values: [UnsafeRawPointer(copy + blockCount * planeByteCount)]))
+          blockTokenCount: tokenCount, tokenCount: tokenCount, unsafeFrames: [UnsafeRawPointer(copy)], keysAt: 0,
+          valuesAt: blockCount * planeByteCount))
     }
     self.scattered = scattered
     self.contiguous = contiguous
@@ -106,11 +108,11 @@ enum AttentionReference {
     let query = Array(query)
     let first = head / (shape.queryHeadCount / shape.keyValueHeadCount) * shape.headSize
     let visible = max(0, shape.window.map { position + 1 - $0 } ?? 0)...position
-    func row(_ table: [UnsafeRawPointer], _ token: Int) -> UnsafeRawPointer {
-      table[token / rows.blockTokenCount] + token % rows.blockTokenCount * shape.rowByteCount
+    func row(_ offset: Int, _ token: Int) -> UnsafeRawPointer {
+      rows.frames[token / rows.blockTokenCount] + offset + token % rows.blockTokenCount * shape.rowByteCount
     }
     let scores = visible.map { token in
-      let key = row(rows.keys, token)
+      let key = row(rows.keyOffset, token)
       return (0..<shape.headSize).reduce(0.0) {
         $0 + Double(query[$1]) * element(key, first + $1, shape.elementType)
       } * Double(shape.scale)
@@ -120,7 +122,7 @@ enum AttentionReference {
     let total = weights.reduce(0, +)
     var output = [Double](repeating: 0, count: shape.headSize)
     for (token, weight) in zip(visible, weights) {
-      let value = row(rows.values, token)
+      let value = row(rows.valueOffset, token)
       for index in output.indices { output[index] += weight * element(value, first + index, shape.elementType) }
     }
     return output.map { $0 / total }
