@@ -67,10 +67,11 @@ let package = Package(
     .target(name: "CKVPager"),
     library("KVPagerC", ["KVPager", "KVInterchange", "CKVPager", logging]),
     library("KVInspection", ["KVBlocks", "KVCodec", "KVDiskTier", "SafeLMDB"]),
+    library("KVStudy", ["KVBlocks", "KVCodec", "KVPager", "PagedAttention", "KVInspection"]),
     library("KVSimulation", ["KVBlocks", "KVTiering", "KVMemoryTier", "KVDiskTier", "KVPager"]),
     .executableTarget(
       name: "KVPagerCLI",
-      dependencies: ["KVPager", "KVInterchange", "KVInspection", arguments, logging],
+      dependencies: ["KVPager", "KVInterchange", "KVInspection", "KVStudy", arguments, logging],
       swiftSettings: strict),
 
     tests("KVBlocksTests", ["KVBlocks"]),
@@ -83,6 +84,7 @@ let package = Package(
     tests("KVInterchangeTests", ["KVInterchange", "KVSimulation"]),
     tests("PagedAttentionTests", ["PagedAttention", "KVPager", "KVSimulation", "CKernels"]),
     tests("KVInspectionTests", ["KVInspection", "KVPager", "KVSimulation"]),
+    tests("KVStudyTests", ["KVStudy", "KVPager", "KVSimulation"]),
     .testTarget(
       name: "KVPagerCTests", dependencies: ["KVPagerC", "CKVPager", "KVSimulation"],
       exclude: ["Program"],  // a program in C, which a test compiles

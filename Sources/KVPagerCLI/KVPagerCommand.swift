@@ -36,6 +36,7 @@ struct KVPagerCommand: ParsableCommand {
           InfoCommand.self, StatsCommand.self, TreeCommand.self, BlocksCommand.self, BlockCommand.self,
           ReportCommand.self, VerifyCommand.self, SalvageCommand.self, CompactCommand.self, CollectCommand.self,
         ]),
+      CommandGroup(name: "Studies", subcommands: [StudyCommand.self]),
     ])
 
   static func main() {
