@@ -104,25 +104,43 @@ struct StudyPagingCommand: ParsableCommand {
   }
 
   func run() throws {
+    // A file that must not be replaced is told of before the work is done.
     let target = try html.flatMap {
       $0 == ExportTarget.standardOutputName ? nil : try ExportTarget(path: $0, replaces: force)
     }
     let study = try makeStudy()
-    _ = target
+    if html != nil {
+      let page = StudyPage.text(study, programVersion: KVPagerCommand.configuration.version)
+      if let target {
+        try Array(page.utf8).withUnsafeBytes { try target.write($0) }
+        try target.finish()
+      } else {
+        try ByteStream.output.write(page)
+      }
+    }
     if html != ExportTarget.standardOutputName {
       try Answer.write(Self.schema, json: study.json, text: PagingStudyText(study).text, output)
     }
   }
 
   private func makeStudy() throws -> PagingStudy {
+    let note = StudyNote()
+    defer { note.finish() }
     var options = PagingStudyOptions()
-    options.layout = try layout()
+    let rows: SampleRows?
+    (options.layout, rows) = try layoutAndRows()
     options.capacityByteCount = capacity?.byteCount
     options.maximumTokenCount = maxLength
     options.stepMicroseconds = max(1, Int((tokenTime * 1000).rounded()))
     options.prefillRate = prefillRate
     options.patienceMicroseconds = Int((patience * 1_000_000).rounded())
-    return try PagingStudy(try workload(), options)
+    note.show("reading the workload")
+    let workload = try workload()
+    let measurements =
+      measure ? try StudyMeasurements.measure(options.layout, rows: rows) { note.show("measuring: \($0)") } : nil
+    return try PagingStudy(workload, options, measurements: measurements) { done, count in
+      note.show("serving: policy \(done + 1) of \(count)")
+    }
   }
 
   private func workload() throws(StoreError) -> ServingWorkload {
@@ -134,18 +152,60 @@ struct StudyPagingCommand: ParsableCommand {
     return generated.workload
   }
 
-  private func layout() throws(StoreError) -> StudyLayout {
+  private func layoutAndRows() throws -> (StudyLayout, SampleRows?) {
+    if let store { return try StudyStore.read(store, space: space, self) }
     let common = StudyLayout()
     var elementType = common.elementType
     if let type {
       guard let named = ElementType(name: type) else {
-        throw .invalidArgument("--type \(type): give f16, bf16 or f32")
+        throw StoreError.invalidArgument("--type \(type): give f16, bf16 or f32")
       }
       elementType = named
     }
-    return try StudyLayout(
+    let layout = try StudyLayout(
       layerCount: layers ?? common.layerCount, keyValueHeadCount: kvHeads ?? common.keyValueHeadCount,
       headSize: headSize ?? common.headSize, queryHeadCount: queryHeads ?? common.queryHeadCount,
       elementType: elementType)
+    return (layout, nil)
   }
+}
+
+/// What a study takes from a store: its layout, and rows to compress.
+private enum StudyStore {
+  static func read(_ path: String, space given: UInt32?, _ command: StudyPagingCommand) throws -> (
+    StudyLayout, SampleRows?
+  ) {
+    let options = try StoreOptions.parse(["--store", path])
+    return try options.withStore(.readOnly) { store in
+      let sessions = try store.sessions()
+      let space: CacheSpace
+      if let given {
+        space = try store.cacheSpace(SpaceID(rawValue: given))
+      } else {
+        // The one with most tokens in sessions.
+        let spaces = try store.cacheSpaces()
+        var counts: [SpaceID: Int] = [:]
+        for session in sessions { counts[session.space, default: 0] += session.tokenCount }
+        guard let most = spaces.max(by: { counts[$0.id, default: 0] < counts[$1.id, default: 0] }) else {
+          throw StoreError(.notFound, "\(path) holds no cache space; leave --store out, or import a session first")
+        }
+        space = most
+      }
+      let layout = try StudyLayout(
+        space.layout, source: path, keyValueHeadCount: command.kvHeads, headSize: command.headSize,
+        queryHeadCount: command.queryHeads)
+      return (layout, command.measure ? try SampleRows(space, sessions: sessions) : nil)
+    }
+  }
+}
+
+/// What the command is at, on a terminal only.
+private final class StudyNote {
+  private let isShown = ByteStream.error.isTerminal
+
+  func show(_ text: String) {
+    if isShown { try? ByteStream.error.write("\r\(text)\u{1B}[K") }
+  }
+
+  func finish() { show("") }
 }

@@ -8,7 +8,7 @@ struct PagingStudyText {
   init(_ study: PagingStudy) { self.study = study }
 
   var text: String {
-    [facts, memory, requests, scenario, recommendation].joined(separator: "\n")
+    [facts, memory, requests, scenario, measured, costs, recommendation].filter { !$0.isEmpty }.joined(separator: "\n")
   }
 
   private static func percent(_ share: Double) -> String { "\(Decimal.text(share * 100, digits: 1)) %" }
@@ -105,5 +105,80 @@ struct PagingStudyText {
       + table.text
   }
 
-  private var recommendation: String { "block size \(study.recommendation.blockTokenCount)\n" }
+  private var measured: String {
+    guard let measurements = study.measurements else { return "" }
+    var table = TextTable([
+      ("BLOCK", .right), ("ATTENTION", .right), ("LOOK-UP IN RAM", .right), ("ON DISK", .right),
+      ("FRAME", .right), ("ON DISK", .right), ("RATIO", .right), ("ENCODE", .right), ("DECODE", .right),
+    ])
+    for size in AllocationPolicy.blockTokenCounts {
+      let (lookup, codec) = (measurements.lookup.figure(size), measurements.codec.figure(size))
+      func rate(_ value: Double?) -> String { value.map { "\(Decimal.text($0, digits: 2)) GB/s" } ?? "-" }
+      func bytes(_ value: Double?) -> String { value.map { "\(ByteSize(Int($0.rounded())))" } ?? "-" }
+      table.append([
+        String(size), measurements.attention?.figure(size).map { "\(Decimal.text($0.ratio, digits: 3)) x" } ?? "-",
+        lookup.map { "\(Decimal.significant($0.memoryMicroseconds)) us" } ?? "-",
+        lookup.map { "\(Decimal.significant($0.diskMicroseconds)) us" } ?? "-", bytes(codec?.frameByteCount),
+        bytes(codec?.diskByteCount),
+        codec.map { "\(Decimal.text(Double(measurements.codec.tokenByteCount) / $0.diskByteCount, digits: 3)) x" }
+          ?? "-",
+        rate(codec?.encodeRate), rate(codec?.decodeRate),
+      ])
+    }
+    return "Measured on this machine:\n" + table.text + Self.notes(measurements)
+  }
+
+  private static func notes(_ measurements: StudyMeasurements) -> String {
+    var lines: [String] = []
+    if let attention = measurements.attention {
+      lines.append(
+        "attention: time through blocks / over one array, one query on \(Decimal.grouped(attention.contextTokenCount)) "
+          + "tokens (\(ByteSize(attention.byteCount))")
+      lines.append(
+        "of one layer, the caches hold \(ByteSize(attention.cacheByteCount))), blocks anywhere, one thread; "
+          + "one array takes \(Decimal.text(attention.contiguousMicroseconds / 1000, digits: 1)) ms")
+    } else if let refusal = measurements.attentionRefusal {
+      lines.append("attention was not measured: \(refusal)")
+    }
+    lines.append(
+      "look-up: to hash and find \(Decimal.grouped(LookupMeasurement.tokenCount)) stored tokens, for 1,000 of them")
+    let codec = measurements.codec
+    let source =
+      codec.source.map { "of session \"\(Answer.printable($0))\"" } ?? "made up to resemble keys and values"
+    lines.append(
+      "frame, on disk: bytes a token, with headers and padding; rows \(source), "
+        + "\(Decimal.grouped(codec.tokenCount)) tokens")
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  private var costs: String {
+    let recommendation = study.recommendation
+    guard recommendation.isMeasured else { return "" }
+    var table = TextTable([
+      ("BLOCK", .right), ("MEMORY WASTED", .right), ("ATTENTION LONGER", .right), ("DISK MORE", .right),
+      ("LOOK-UP", .right), ("SUM", .right), ("", .left),
+    ])
+    func cell(_ share: Double?) -> String { share.map { "\(Decimal.text($0 * 100, digits: 2)) %" } ?? "-" }
+    for cost in recommendation.costs {
+      table.append([
+        String(cost.blockTokenCount), cell(cost.waste), cell(cost.attention), cell(cost.bytes), cell(cost.lookup),
+        cell(cost.total), cost.blockTokenCount == recommendation.blockTokenCount ? "<- recommended" : "",
+      ])
+    }
+    return table.text
+  }
+
+  private var recommendation: String {
+    let sentences = study.recommendation.sentences
+    return Self.wrapped(sentences.joined(separator: " "), columnCount: 96)
+  }
+
+  private static func wrapped(_ text: String, columnCount: Int) -> String {
+    var lines = [""]
+    for word in text.split(separator: " ") {
+      if !lines[lines.count - 1].isEmpty, lines[lines.count - 1].count + word.count >= columnCount { lines.append("") }
+      lines[lines.count - 1] += lines[lines.count - 1].isEmpty ? word : " " + word
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
 }

@@ -1,3 +1,5 @@
+import KVInspection
+
 /// Which block size to take: the one whose costs are least in all.
 ///
 /// Costs are shares, each of what it is a share of: memory that blocks hold without a token in it, of the memory taken;
@@ -43,4 +45,49 @@ package struct Recommendation: Hashable, Sendable {
   }
 
   package var chosen: Cost? { costs.first { $0.blockTokenCount == blockTokenCount } }
+}
+
+extension Recommendation {
+  /// The recommendation in words, made of the numbers.
+  package var sentences: [String] {
+    guard let chosen else { return ["No block size can be recommended: nothing was served."] }
+    func percent(_ share: Double) -> String { "\(Figures.decimal(share * 100, digits: 2)) %" }
+    var sentences = ["Take blocks of \(Figures.count(blockTokenCount, "token"))."]
+    guard isMeasured else {
+      sentences.append(
+        "They waste \(percent(chosen.waste)) of the memory taken. Nothing was measured, so this is the largest size "
+          + "that wastes at most \(percent(Self.wasteLimit)): smaller ones waste less, and cost more in every table.")
+      return sentences
+    }
+    var parts = ["\(percent(chosen.waste)) of the memory taken holds no token"]
+    if let attention = chosen.attention { parts.append("attention takes \(percent(attention)) longer") }
+    if let bytes = chosen.bytes { parts.append("the disk holds \(percent(bytes)) more than at best") }
+    if let lookup = chosen.lookup { parts.append("looking a prompt up takes \(percent(lookup)) of computing it") }
+    let least = costs.min { $0.total < $1.total } ?? chosen
+    let rank =
+      least.blockTokenCount == blockTokenCount
+      ? "Their costs are the least in all"
+      : "Their costs are within \(percent(Self.margin)) of the least (\(percent(least.total)), blocks of "
+        + "\(least.blockTokenCount)), and larger blocks need fewer entries in every table"
+    sentences.append("\(rank): \(parts.joined(separator: ", ")); \(percent(chosen.total)) in all.")
+    let others = costs.filter { $0.blockTokenCount != blockTokenCount }
+    if let smaller = others.last(where: { $0.blockTokenCount < blockTokenCount }) {
+      sentences.append(
+        "Blocks of \(smaller.blockTokenCount) cost \(percent(smaller.total)), most of it \(Self.reason(smaller)).")
+    }
+    if let larger = others.first(where: { $0.blockTokenCount > blockTokenCount }) {
+      sentences.append(
+        "Blocks of \(larger.blockTokenCount) cost \(percent(larger.total)), most of it \(Self.reason(larger)).")
+    }
+    return sentences
+  }
+
+  /// What a size costs most in.
+  private static func reason(_ cost: Cost) -> String {
+    let parts = [
+      (cost.waste, "memory that holds no token"), (cost.attention ?? 0, "attention that takes longer"),
+      (cost.bytes ?? 0, "bytes on disk"), (cost.lookup ?? 0, "look-ups"),
+    ]
+    return parts.max { $0.0 < $1.0 }?.1 ?? ""
+  }
 }
