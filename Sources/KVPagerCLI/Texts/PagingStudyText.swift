@@ -133,9 +133,8 @@ struct PagingStudyText {
     if let attention = measurements.attention {
       lines.append(
         "attention: time through blocks / over one array, one query on \(Decimal.grouped(attention.contextTokenCount)) "
-          + "tokens (\(ByteSize(attention.byteCount))")
-      lines.append(
-        "of one layer, the caches hold \(ByteSize(attention.cacheByteCount))), blocks anywhere, one thread; "
+          + "tokens (\(ByteSize(attention.byteCount)) "
+          + "of one layer, the caches hold \(ByteSize(attention.cacheByteCount))), blocks anywhere, one thread; "
           + "one array takes \(Decimal.text(attention.contiguousMicroseconds / 1000, digits: 1)) ms")
     } else if let refusal = measurements.attentionRefusal {
       lines.append("attention was not measured: \(refusal)")
@@ -148,7 +147,7 @@ struct PagingStudyText {
     lines.append(
       "frame, on disk: bytes a token, with headers and padding; rows \(source), "
         + "\(Decimal.grouped(codec.tokenCount)) tokens")
-    return lines.joined(separator: "\n") + "\n"
+    return lines.map { wrapped($0, columnCount: 96) }.joined()
   }
 
   private var costs: String {

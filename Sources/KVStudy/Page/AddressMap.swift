@@ -7,7 +7,7 @@ enum AddressMap {
   static func html(_ verdict: FragmentationScenario.Verdict, capacity: Int) -> HTML {
     let line = max(1, capacity / lineCount)
     var paths: [(fill: String, path: String)] = []
-    for (use, fill) in [("used", "t1"), ("reserved", "t3"), ("inside", "hatched"), ("free", "hollow-plain")] {
+    for (use, fill) in [("used", "t1"), ("reserved", "t3"), ("inside", "t5"), ("free", "hollow-plain")] {
       let stretches = verdict.map.filter { $0.use.rawValue == use }.map(\.tokens)
       paths.append((fill, path(merged(stretches), line: line)))
     }

@@ -55,8 +55,8 @@ enum Legend {
   static func html(_ entries: [(fill: String, text: HTML)]) -> HTML {
     let items = entries.map { entry -> HTML in
       """
-      <svg aria-hidden="true" width="14" height="14"><rect class="\(entry.fill)" width="14" height="14"/></svg>\
-      <span>\(entry.text)</span>
+      <span class="key"><svg aria-hidden="true" width="14" height="14">\
+      <rect class="\(entry.fill)" width="14" height="14"/></svg> \(entry.text)</span>
       """
     }
     return "<p class=\"legend\">\(items)</p>\n"

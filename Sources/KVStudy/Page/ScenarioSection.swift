@@ -39,7 +39,7 @@ enum ScenarioSection {
     }
     return Figure.row(figures)
       + Legend.html([
-        ("t1", "used"), ("t3", "reserved"), ("hatched", "wasted inside"), ("hollow-plain", "free"),
+        ("t1", "used"), ("t3", "reserved"), ("t5", "wasted inside"), ("hollow-plain", "free"),
         ("t2", "given to the long request"),
       ])
   }

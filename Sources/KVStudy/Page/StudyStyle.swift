@@ -7,10 +7,10 @@ enum StudyStyle {
     .addresses { background: var(--card); }
     .hollow-plain { fill: var(--line); }
     .axis { display: flex; justify-content: space-between; color: var(--quiet); font-size: .8125rem; margin-top: .2rem; }
-    .verdict { margin: .25rem 0 1rem; }
-    .chosen { font-weight: 600; }
     .rule { max-width: 46rem; margin: 0 0 1rem; }
     .rule li { list-style: disc; margin: 0 0 .35rem 1.25rem; }
+    .legend { gap: .25rem 1.1rem; }
+    .legend .key { display: inline-flex; gap: .4rem; align-items: center; }
     .legend svg { flex: none; }
 
     """

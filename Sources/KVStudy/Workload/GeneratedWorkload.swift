@@ -49,6 +49,6 @@ package struct GeneratedWorkload: Hashable, Sendable {
           arrivalMicroseconds: Int(arrival), promptTokenCount: prompts.draw(&draws),
           outputTokenCount: outputs.draw(&draws)))
     }
-    return ServingWorkload(name: text, requests: requests)
+    return ServingWorkload(name: "\(text), seed \(seed)", requests: requests)
   }
 }
