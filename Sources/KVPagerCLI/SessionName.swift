@@ -2,10 +2,13 @@ import ArgumentParser
 
 /// A session that exists, named as an argument or with `--session`.
 struct SessionName: ParsableArguments {
-  @Argument(help: ArgumentHelp("The session's name.", valueName: "name"))
+  @Argument(
+    help: ArgumentHelp("The session's name.", valueName: "name"), completion: .custom(ValueCompletion.sessions))
   var positional: String?
 
-  @Option(name: .customLong("session"), help: ArgumentHelp("The same, as an option.", valueName: "name"))
+  @Option(
+    name: .customLong("session"), help: ArgumentHelp("The same, as an option.", valueName: "name"),
+    completion: .custom(ValueCompletion.sessions))
   var option: String?
 
   mutating func validate() throws {

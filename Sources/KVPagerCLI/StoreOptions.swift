@@ -41,7 +41,11 @@ struct StoreOptions: ParsableArguments {
     }
   }
 
-  private var path: String? { givenPath ?? getenv(Self.pathVariable).map { String(cString: $0) } }
+  private var path: String? { Self.path(given: givenPath) }
+
+  static func path(given: String?) -> String? { given ?? variable(pathVariable) }
+
+  static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 
   /// The store's folder. Only after `validate()`.
   var storePath: String { path ?? "" }
@@ -49,20 +53,25 @@ struct StoreOptions: ParsableArguments {
   /// Reads the store offline, also a damaged one.
   /// - Throws: `notFound` where there is none.
   func inspector() throws(StoreError) -> StoreInspector {
-    try requireStore()
+    try Self.requireStore(storePath)
     return StoreInspector(path: storePath)
   }
 
   /// Whether it is a good store is for others to say.
-  private func requireStore() throws(StoreError) {
+  static func requireStore(_ path: String) throws(StoreError) {
     var status = stat()
-    guard stat("\(storePath)/data.mdb", &status) != 0, errno == ENOENT || errno == ENOTDIR else { return }
-    throw StoreError(.notFound, "there is no store at \(storePath); check --store, or make one with `kvpager import`")
+    guard stat("\(path)/data.mdb", &status) != 0, errno == ENOENT || errno == ENOTDIR else { return }
+    throw StoreError(.notFound, "there is no store at \(path); check --store, or make one with `kvpager import`")
+  }
+
+  static func isStore(_ path: String) -> Bool {
+    var status = stat()
+    return stat("\(path)/data.mdb", &status) == 0
   }
 
   /// Opens the store, runs `body`, and closes it again, whatever happens.
   func withStore<R>(_ access: StoreConfiguration.Access, _ body: (Store) throws -> R) throws -> R {
-    if access != .readWriteCreating { try requireStore() }
+    if access != .readWriteCreating { try Self.requireStore(storePath) }
     // The command says itself what went wrong, once: the store's log stays silent.
     let quiet = Logger(label: "kvpager") { _ in SwiftLogNoOpLogHandler() }
     let store = try Store(
@@ -89,7 +98,9 @@ struct OutputOptions: ParsableArguments {
 
 /// Which of several sessions of one name is meant.
 struct SpaceOption: ParsableArguments {
-  @Option(help: ArgumentHelp("The session's cache space, where several have the name.", valueName: "id"))
+  @Option(
+    help: ArgumentHelp("The session's cache space, where several have the name.", valueName: "id"),
+    completion: .custom(ValueCompletion.spaces))
   var space: UInt32?
 
   var identifier: SpaceID? { space.map { SpaceID(rawValue: $0) } }

@@ -15,7 +15,10 @@ struct VocabularyOptions: ParsableArguments {
   var isWanted: Bool { text || gguf != nil }
 
   /// What makes text of tokens; nil where no file is given.
-  func decoder() throws -> (@Sendable ([Token]) -> String)? {
+  func decoder() throws -> (@Sendable ([Token]) -> String)? { try Self.decoder(gguf) }
+
+  /// What makes text of tokens, from the tokenizer of a GGUF file.
+  static func decoder(_ gguf: String?) throws -> (@Sendable ([Token]) -> String)? {
     guard let gguf else { return nil }
     let source = try ByteSource(path: gguf)
     do throws(FormatError) {

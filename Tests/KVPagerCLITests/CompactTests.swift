@@ -2,9 +2,6 @@ import Foundation
 import Testing
 
 struct CompactTests {
-  /// A store that was used, and nothing beside it.
-  private static let files = ["activity", "data.mdb", "lock.mdb"]
-
   /// A store whose file is mostly free pages: two sessions deleted, and their blocks too.
   private func makeStore(_ more: Int = 2) throws -> Folder {
     let folder = try Folder()
@@ -25,6 +22,10 @@ struct CompactTests {
     #expect(try folder.bytes("out") == Samples.bytes(Samples.quantized), sourceLocation: location)
   }
 
+  private func hasLeftovers(_ store: String) throws -> Bool {
+    try FileManager.default.contentsOfDirectory(atPath: store).contains { $0.hasPrefix("compact-") }
+  }
+
   private func byteCount(_ folder: Folder, _ name: String = "store/data.mdb") throws -> Int {
     try #require(try FileManager.default.attributesOfItem(atPath: folder.file(name))[.size] as? Int)
   }
@@ -40,7 +41,7 @@ struct CompactTests {
     #expect(try answer.integer("sessions") == 1)
     #expect(answer.isNull("into"))
     try expectWhole(folder, folder.store)
-    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.store).sorted() == Self.files)
+    #expect(try !hasLeftovers(folder.store))
     // A smaller one there is not; writing goes on as ever.
     let again = try CommandLineTool.run(["compact", "--store", folder.store, "--json"]).json()
     #expect(try again.integer("bytes", "before") == again.integer("bytes", "after"))
@@ -86,8 +87,7 @@ struct CompactTests {
     #expect(taken.error.contains("holds a store already"))
     try CommandLineTool.run(["compact", "--store", folder.store, "--into", "x", "--drop-cache"], expecting: 2)
     try expectWhole(folder, folder.file("copy"))
-    #expect(
-      try FileManager.default.contentsOfDirectory(atPath: folder.file("copy")).sorted() == Self.files)
+    #expect(try !hasLeftovers(folder.file("copy")))
   }
 
   @Test func `a damaged store is not compacted`() throws {
@@ -125,12 +125,11 @@ struct CompactTests {
       kill(-tool.processID, SIGKILL)
       _ = try tool.finish()
       #expect(tool.isGroupGone())
-      let names = try FileManager.default.contentsOfDirectory(atPath: folder.store)
-      if names.contains(where: { $0.hasPrefix("compact-") }) { leftoverCount += 1 }
+      if try hasLeftovers(folder.store) { leftoverCount += 1 }
       if try byteCount(folder) < large.count { exchangedCount += 1 }
       try expectWhole(folder, folder.store)
       try CommandLineTool.run(["compact", "--store", folder.store])
-      #expect(try FileManager.default.contentsOfDirectory(atPath: folder.store).sorted() == Self.files)
+      #expect(try !hasLeftovers(folder.store))
     }
     // Kills that all came too early or too late would prove nothing.
     #expect(exchangedCount < count, "some came before the exchange")

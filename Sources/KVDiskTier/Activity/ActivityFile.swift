@@ -107,6 +107,9 @@ struct ActivityFile: ~Copyable {
 }
 
 extension StoreActivity {
+  /// What tells a store's data file from another in its place; nil where there is none.
+  package static func dataInode(directory: String) -> UInt64? { ActivityFile.dataInode(in: directory) }
+
   private static let readingAttemptLimit = 8
 
   /// What the file beside a store's data tells; nil where there is none, or only another store's, a damaged or a newer

@@ -43,6 +43,21 @@ package struct StoreActivity: Hashable, Sendable {
     package var quotaBytes: UInt64?
     package var usage: Usage
     package var counters: Counters
+
+    package init(
+      processID: Int32, name: String, startedMicroseconds: UInt64, updatedMicroseconds: UInt64, isAlive: Bool,
+      isReadOnly: Bool = false, quotaBytes: UInt64? = nil, usage: Usage = Usage(), counters: Counters = Counters()
+    ) {
+      self.processID = processID
+      self.name = name
+      self.startedMicroseconds = startedMicroseconds
+      self.updatedMicroseconds = updatedMicroseconds
+      self.isAlive = isAlive
+      self.isReadOnly = isReadOnly
+      self.quotaBytes = quotaBytes
+      self.usage = usage
+      self.counters = counters
+    }
   }
 
   /// What a process holds in RAM now.
@@ -65,6 +80,13 @@ package struct StoreActivity: Hashable, Sendable {
   /// Those that have the store open, in the order of opening, 64 at most: of more, the youngest are counted in
   /// ``total`` when they close.
   package var processes: [Process]
+
+  package init(sinceMicroseconds: UInt64, total: Counters, endedCount: UInt64, processes: [Process]) {
+    self.sinceMicroseconds = sinceMicroseconds
+    self.total = total
+    self.endedCount = endedCount
+    self.processes = processes
+  }
 }
 
 extension StoreActivity.Process {

@@ -40,4 +40,27 @@ extension DiskTier {
       return try body(summary)
     }
   }
+
+  package func holdsSession(space: SpaceID, name: String) throws(StoreError) -> Bool {
+    let key = try Keys.session(space, name)
+    return try environment.read { (transaction) throws(StoreError) in
+      try transaction.holds(key.span.bytes, in: tables.sessions)
+    }
+  }
+
+  /// A session and what its listing shows; nil where there is none.
+  package func wholeSession(
+    space: SpaceID, name: String
+  ) throws(StoreError) -> (summary: SessionSummary, record: SessionRecord)? {
+    try environment.read { (transaction) throws(StoreError) in
+      guard let (summary, inline) = try tables.sessionSummary(space, name, transaction) else { return nil }
+      return (summary, try tables.sessionBody(summary, inline: inline, transaction).record)
+    }
+  }
+
+  /// Takes the map's pages out of this process's resident memory. Scans do so by themselves.
+  package func releaseMap() {
+    // Without a transaction there is nothing to release, and nothing lost.
+    try? environment.read { (transaction) throws(StoreError) in transaction.releaseMap() }
+  }
 }

@@ -25,11 +25,11 @@ package struct ScanOutcome: Hashable, Sendable {
 /// write, an entry that was there all the time is seen once; one that came or went may be seen or not.
 extension DiskTier {
   /// Records in one transaction of a scan.
-  package static let scanRecordLimit = 8192
+  package static let scanRecordLimit = 2048
   /// Sessions in one transaction of a scan, whose bodies are read whole.
-  package static let scanSessionLimit = 256
+  package static let scanSessionLimit = 64
   /// Blocks looked up in one transaction: each lies in a page of its own, and the system maps its neighbours with it.
-  static let lookUpLimit = 512
+  static let lookUpLimit = 256
   /// Bytes of values in one transaction of a scan, about: a large one counts for many small ones.
   static let scanByteLimit = 16 << 20
 
@@ -56,10 +56,13 @@ extension DiskTier {
     }
   }
 
-  /// Visits all sessions whole, by space and name, until `body` answers false.
-  /// - Parameter damaged: is told the names of sessions whose record or body cannot be read, "?" where the name cannot.
+  /// Visits sessions whole, by space and name, until `body` answers false.
+  /// - Parameters:
+  ///   - isWanted: says which, before a body that lies apart is read.
+  ///   - damaged: is told the names of sessions whose record or body cannot be read, "?" where the name cannot.
   @discardableResult
   package func scanSessions(
+    where isWanted: (SessionSummary) -> Bool = { _ in true },
     damaged: (String, StoreError) -> Void = { _, _ in },
     _ body: (SessionSummary, SessionRecord) throws(StoreError) -> Bool
   ) throws(StoreError) -> ScanOutcome {
@@ -71,6 +74,7 @@ extension DiskTier {
         guard let key else { throw .damagedRecord("session", "its key is no space and name") }
         let found = try SessionFormat.decode(value, space: key.space, name: key.name)
         summary = found.summary
+        guard isWanted(summary) else { return true }
         readByteCount += summary.body.byteCount
         record = try tables.sessionBody(summary, inline: found.inlineBody, transaction).record
       } catch  where error.code == .damaged {

@@ -71,6 +71,8 @@ package enum Compaction {
     report.byteCountBefore = byteCountBefore
     report.deletedBlockCount = deletedBlockCount
     try file.handOverOwner(to: nursery.dataPath)
+    // From here on nothing of this process writes to the lock file's slots, which others fill after the exchange.
+    tier.environment.dropIdleReaders()
     try hold.invalidateLockFile()
     try file.adopt(nursery.dataPath, replacing: true)
     // LMDB writes its lock file anew for the new file, while still nobody else can have it open.
@@ -85,7 +87,12 @@ package enum Compaction {
   ) throws(StoreError) -> CompactionReport {
     let needed = try tier.usedByteCount()
     try requireRoom(needed, in: nursery.path)
-    let growth = progress.map { progress in FileGrowth(of: nursery.dataPath) { progress(min($0, needed), needed) } }
+    let growth = progress.map { progress in
+      PeriodicWork {
+        var status = stat()
+        if stat(nursery.dataPath, &status) == 0 { progress(min(Int(status.st_size), needed), needed) }
+      }
+    }
     defer { growth?.stop() }
     do throws(LMDBError) {
       try tier.environment.copy(to: nursery.path, compacting: true)

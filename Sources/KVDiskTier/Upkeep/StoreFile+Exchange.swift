@@ -78,7 +78,8 @@ extension DiskTier {
     }
   }
 
-  func fileByteCount() throws(StoreError) -> Int {
+  /// Bytes of the data file.
+  package func fileByteCount() throws(StoreError) -> Int {
     do { return try environment.fileByteCount() } catch { throw StoreError(error) }
   }
 

@@ -88,7 +88,7 @@ extension BlockDetail: JSONConvertible {
       "tokens": .integer(record.tokens.count), "tokenOffset": .integer(tokenOffset),
       "tokenIDs": .array(record.tokens.map { .integer(Int($0)) }),
       "extra": .string(Hex.string(of: record.encodedExtra)),
-      "lastUseMicroseconds": .unsigned(record.lastUseMicroseconds),
+      "hits": .integer(record.hitCount), "lastUseMicroseconds": .unsigned(record.lastUseMicroseconds),
       "bytes": [
         "rows": .integer(record.payloadByteCount), "frame": .integer(record.frame.byteCount),
         "disk": .integer(diskByteCount),

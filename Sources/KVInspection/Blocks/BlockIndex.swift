@@ -16,10 +16,14 @@ package struct BlockIndex: Sendable {
     package var tokenCount: Int
     /// How often sessions' block tables hold the block.
     package var sessionCount: Int
+    /// Look-ups that found it.
+    package var hitCount: Int
     package var lastUseMicroseconds: UInt64
     /// Bytes of rows, before the codec.
     package var payloadByteCount: Int
     package var frameByteCount: Int
+    /// Bytes of the file that the frame takes.
+    package var diskByteCount: Int { FrameReference.diskByteCount(ofFrame: frameByteCount) }
   }
 
   /// The parent is the space's root.
@@ -38,6 +42,7 @@ package struct BlockIndex: Sendable {
   private var hashes: [BlockHash] = []
   private var tokenCounts: [UInt32] = []
   private var sessionCounts: [UInt32] = []
+  private var hitCounts: [UInt16] = []
   private var lastUses: [UInt64] = []
   private var payloadByteCounts: [UInt64] = []
   private var frameByteCounts: [UInt64] = []
@@ -74,12 +79,14 @@ package struct BlockIndex: Sendable {
   package subscript(position: Int) -> Entry {
     Entry(
       key: BlockKey(space: space(at: position), hash: hashes[position]), tokenCount: Int(tokenCounts[position]),
-      sessionCount: Int(sessionCounts[position]), lastUseMicroseconds: lastUses[position],
+      sessionCount: Int(sessionCounts[position]), hitCount: Int(hitCounts[position]),
+      lastUseMicroseconds: lastUses[position],
       payloadByteCount: Int(payloadByteCounts[position]), frameByteCount: Int(frameByteCounts[position]))
   }
 
   package func tokenCount(at position: Int) -> Int { Int(tokenCounts[position]) }
   package func sessionCount(at position: Int) -> Int { Int(sessionCounts[position]) }
+  package func hitCount(at position: Int) -> Int { Int(hitCounts[position]) }
   package func payloadByteCount(at position: Int) -> Int { Int(payloadByteCounts[position]) }
   package func frameByteCount(at position: Int) -> Int { Int(frameByteCounts[position]) }
   package func lastUseMicroseconds(at position: Int) -> UInt64 { lastUses[position] }
@@ -111,10 +118,18 @@ package struct BlockIndex: Sendable {
 
   // MARK: Making it
 
+  static func entry(_ block: BlockSummary) -> Entry {
+    Entry(
+      key: block.key, tokenCount: block.tokenCount, sessionCount: block.sessionCount,
+      hitCount: block.hitCount, lastUseMicroseconds: block.lastUseMicroseconds,
+      payloadByteCount: block.payloadByteCount, frameByteCount: block.frame.byteCount)
+  }
+
   private mutating func reserve(_ count: Int) {
     hashes.reserveCapacity(count)
     tokenCounts.reserveCapacity(count)
     sessionCounts.reserveCapacity(count)
+    hitCounts.reserveCapacity(count)
     lastUses.reserveCapacity(count)
     payloadByteCounts.reserveCapacity(count)
     frameByteCounts.reserveCapacity(count)
@@ -130,6 +145,7 @@ package struct BlockIndex: Sendable {
     hashes.append(block.key.hash)
     tokenCounts.append(UInt32(clamping: block.tokenCount))
     sessionCounts.append(UInt32(clamping: block.sessionCount))
+    hitCounts.append(UInt16(clamping: block.hitCount))
     lastUses.append(block.lastUseMicroseconds)
     payloadByteCounts.append(UInt64(clamping: block.payloadByteCount))
     frameByteCounts.append(UInt64(clamping: block.frame.byteCount))

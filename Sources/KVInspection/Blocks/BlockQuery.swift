@@ -12,6 +12,8 @@ package struct BlockQuery: Hashable, Sendable {
     case sharing
     /// Most tokens first.
     case tokens
+    /// Most hits first.
+    case hits
   }
 
   package var space: SpaceID?
@@ -44,6 +46,8 @@ package struct BlockList {
     package var rowByteCount: Int
     package var frameByteCount: Int
     package var sessionCount: Int
+    /// Look-ups that found it, 65,535 for so many or more.
+    package var hitCount: Int
     package var lastUseMicroseconds: UInt64
   }
 
@@ -65,7 +69,7 @@ package struct BlockList {
     return Entry(
       key: block.key, tokenOffset: tokenOffsets[place] >= 0 ? tokenOffsets[place] : nil, tokenCount: block.tokenCount,
       rowByteCount: block.payloadByteCount, frameByteCount: block.frameByteCount, sessionCount: block.sessionCount,
-      lastUseMicroseconds: block.lastUseMicroseconds)
+      hitCount: block.hitCount, lastUseMicroseconds: block.lastUseMicroseconds)
   }
 
   /// - Parameter only: the positions that may be found; nil: all.
@@ -122,6 +126,7 @@ package struct BlockList {
     case .age: ordered({ index.lastUseMicroseconds(at: $0) }, ascending: true)
     case .sharing: ordered({ index.sessionCount(at: $0) }, ascending: false)
     case .tokens: ordered({ index.tokenCount(at: $0) }, ascending: false)
+    case .hits: ordered({ index.hitCount(at: $0) }, ascending: false)
     }
   }
 
@@ -158,7 +163,8 @@ extension BlockList.Entry: JSONConvertible {
       "hash": .string(key.hash.description), "space": .unsigned(UInt64(key.space.rawValue)),
       "tokenOffset": tokenOffset.map { .integer($0) } ?? .null, "tokens": .integer(tokenCount),
       "bytes": ["rows": .integer(rowByteCount), "frame": .integer(frameByteCount)],
-      "sessions": .integer(sessionCount), "lastUseMicroseconds": .unsigned(lastUseMicroseconds),
+      "sessions": .integer(sessionCount), "hits": .integer(hitCount),
+      "lastUseMicroseconds": .unsigned(lastUseMicroseconds),
     ]
   }
 }

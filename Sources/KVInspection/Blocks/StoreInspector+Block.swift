@@ -165,7 +165,7 @@ extension StoreInspector {
       count += 1
       if names.count < options.nameLimit { names.append(summary.name) }
       if text == nil, options.text == nil, options.wantsSessionText {
-        text = SessionText.opening(session.metadata)
+        text = SessionWords.opening(session.metadata)
       }
       return count < Int(record.sessionCount)
     }

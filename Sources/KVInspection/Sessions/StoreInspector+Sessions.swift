@@ -3,51 +3,100 @@ import KVDiskTier
 
 extension StoreInspector {
   /// All sessions, by space and name.
-  package func sessions() throws(StoreError) -> [SessionFacts] {
+  package func sessions() throws(StoreError) -> [SessionFacts] { try sessions(SessionQuery()).sessions }
+
+  /// The sessions that a query asks for. Each session's record is read once, through many short transactions.
+  package func sessions(
+    _ query: SessionQuery, nowMicroseconds: UInt64 = StoreClock.microseconds()
+  ) throws(StoreError) -> SessionList {
     try withTier { (tier) throws(StoreError) in
-      var facts: [SessionFacts] = []
-      for summary in try tier.sessionSummaries() {
-        // Deleted between the two transactions: as if it had been before.
-        guard let record = try tier.session(space: summary.space, name: summary.name) else { continue }
-        facts.append(SessionFacts(record, blocks: try Self.blocks(of: record, tier)))
+      var list = SessionList()
+      var lookup = try BlockLookup(tier)
+      var damaged: [String] = []
+      let outcome = try tier.scanSessions(
+        where: { summary in
+          list.storedCount += 1
+          return query.admits(summary, nowMicroseconds: nowMicroseconds)
+        }, damaged: { name, _ in damaged.append(name) }
+      ) { (summary, record) throws(StoreError) in
+        guard query.admits(record) else { return true }
+        var facts = SessionFacts(summary, record)
+        let last = record.blocks.count - 1
+        try lookup.forEach(of: record.blocks, in: record.space) { facts.add($1, isLast: $0 == last) }
+        guard query.admits(facts, nowMicroseconds: nowMicroseconds) else { return true }
+        list.total.add(facts)
+        list.sessions.append(facts)
+        return true
       }
-      return facts
+      for name in damaged { list.noteDamaged(name) }
+      list.isOneSnapshot = outcome.isOneSnapshot
+      list.sessions = query.sorted(list.sessions)
+      if let limit = query.limit, list.sessions.count > limit {
+        list.sessions.removeLast(list.sessions.count - max(0, limit))
+      }
+      return list
     }
   }
 
   /// One session with its tokens and blocks.
-  /// - Parameter space: needed only where several spaces have a session of that name.
+  /// - Parameters:
+  ///   - space: needed only where several spaces have a session of that name.
+  ///   - sharingLimit: the most sessions that are named as sharing blocks with it.
   /// - Throws: `notFound`; `invalidArgument` for a name that several spaces have.
-  package func session(named name: String, space: SpaceID? = nil) throws(StoreError) -> SessionDetail {
+  package func session(
+    named name: String, space: SpaceID? = nil, sharingLimit: Int = 10
+  ) throws(StoreError) -> SessionDetail {
     try withTier { (tier) throws(StoreError) in
-      let found = try tier.sessionSummaries().filter { $0.name == name && (space == nil || $0.space == space) }
+      var found: [SpaceRecord] = []
+      for record in try tier.spaces() where space == nil || record.id == space {
+        if try tier.holdsSession(space: record.id, name: name) { found.append(record) }
+      }
       guard found.count < 2 else {
-        let spaces = found.map { String($0.space.rawValue) }.joined(separator: ", ")
+        let spaces = found.map { String($0.id.rawValue) }.joined(separator: ", ")
         throw .invalidArgument("spaces \(spaces) each have a session \"\(name)\": say which space is meant")
       }
-      guard let summary = found.first, let record = try tier.session(space: summary.space, name: name) else {
+      guard let home = found.first, let (summary, record) = try tier.wholeSession(space: home.id, name: name) else {
         throw StoreError(.notFound, "there is no session \"\(name)\" in \(path); `kvpager sessions` lists them")
       }
-      let blocks = try Self.blocks(of: record, tier)
-      return SessionDetail(facts: SessionFacts(record, blocks: blocks), tokens: record.tokens, blocks: blocks)
+      var detail = SessionDetail(
+        facts: SessionFacts(summary, record), space: home, tokens: record.tokens, blocks: [])
+      var lookup = try BlockLookup(tier)
+      var tokenOffset = 0
+      try lookup.forEach(of: record.blocks, in: home.id) { index, stored in
+        detail.facts.add(stored, isLast: index == record.blocks.count - 1)
+        detail.blocks.append(SessionBlockFacts(hash: record.blocks[index], tokenOffset: tokenOffset, stored: stored))
+        tokenOffset += stored?.tokenCount ?? 0
+      }
+      try Self.findSharing(&detail, tier, limit: sharingLimit)
+      return detail
     }
   }
 
-  /// A session's blocks in order; a block that is gone or damaged has no bytes.
-  private static func blocks(of record: SessionRecord, _ tier: DiskTier) throws(StoreError) -> [SessionBlockFacts] {
-    var blocks: [SessionBlockFacts] = []
-    blocks.reserveCapacity(record.blocks.count)
-    var tokenOffset = 0
-    for hash in record.blocks {
-      var stored: BlockRecord?
-      do throws(StoreError) {
-        stored = try tier.record(of: BlockKey(space: record.space, hash: hash))
-      } catch  where error.code == .damaged {
-        stored = nil
+  /// Sessions that share blocks share them from the first on: a block's identity is all that comes before it.
+  private static func findSharing(
+    _ detail: inout SessionDetail, _ tier: DiskTier, limit: Int
+  ) throws(StoreError) {
+    guard detail.facts.sharedBlockCount > 0, let first = detail.blocks.first?.hash else { return }
+    let own = detail.facts
+    var largest: [SessionDetail.Sharing] = []
+    var count = 0
+    try tier.scanSessions(where: { $0.space == own.space && $0.name != own.name && $0.blockCount > 0 }) {
+      (_, record) throws(StoreError) in
+      guard record.blocks.first == first else { return true }
+      var (blockCount, tokenCount) = (0, 0)
+      for (hash, block) in zip(record.blocks, detail.blocks) {
+        guard hash == block.hash else { break }
+        blockCount += 1
+        tokenCount += block.tokenCount
       }
-      blocks.append(SessionBlockFacts(hash: hash, tokenOffset: tokenOffset, record: stored))
-      tokenOffset += stored?.tokens.count ?? 0
+      count += 1
+      let sharing = SessionDetail.Sharing(name: record.name, blockCount: blockCount, tokenCount: tokenCount)
+      let place = largest.firstIndex { $0.blockCount < blockCount } ?? largest.count
+      largest.insert(sharing, at: place)
+      if largest.count > max(0, limit) { largest.removeLast() }
+      return true
     }
-    return blocks
+    detail.sharing = largest
+    detail.sharingCount = count
   }
 }

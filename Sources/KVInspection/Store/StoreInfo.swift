@@ -35,6 +35,12 @@ extension StoreInfo: JSONConvertible {
       members["spaces"] = JSONValue(contents.spaces)
       members["stats"] = contents.statistics.json
     }
+    members["health"] = [
+      "sound": .bool(refusal == nil && contents?.statistics.damagedRecordCount == 0),
+      "damagedRecords": contents.map { .integer($0.statistics.damagedRecordCount) } ?? .null,
+      "expiredSessions": contents.map { .integer($0.statistics.expiredSessionCount) } ?? .null,
+      "staleReaders": contents.map { .integer($0.statistics.staleReaderCount) } ?? .null,
+    ]
     return .object(members)
   }
 }

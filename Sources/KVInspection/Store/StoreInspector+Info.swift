@@ -6,7 +6,7 @@ extension StoreInspector {
   /// has facts about its file alone.
   /// - Throws: `notFound`, `permissionDenied`, `inputOutput`; `foreignByteOrder`, `versionTooNew`, `notAStore`.
   package func info(
-    nowMicroseconds: UInt64 = StoreClock.microseconds(), quotaByteCount: Int? = nil
+    detail: StatisticsDetail = .records, nowMicroseconds: UInt64 = StoreClock.microseconds(), quotaByteCount: Int? = nil
   ) throws(StoreError) -> StoreInfo {
     let file: LMDBFileReport
     do throws(StoreError) {
@@ -22,7 +22,7 @@ extension StoreInspector {
         StoreInfo.Contents(
           formatVersion: Int(tier.header.formatVersion), storeID: Hex.string(of: tier.header.storeID),
           createdMicroseconds: tier.header.createdMicroseconds,
-          statistics: try Self.statistics(tier, file, .records, nowMicroseconds))
+          statistics: try statistics(tier, file, detail, nowMicroseconds, quotaByteCount))
       }
       return StoreInfo(path: path, file: file, refusal: nil, contents: contents)
     } catch  where error.code == .damaged {

@@ -49,6 +49,9 @@ extension PrefixTree.Node: JSONConvertible {
     members["subtree"] = .object(subtree.members)
     members["share"] = .number(share)
     members["sessions"] = .integer(sessionCount)
+    members["lastSessions"] = .integer(lastSessionCount)
+    members["folded"] = folded?.json ?? .null
+    members["hits"] = .integer(hitCount)
     members["endingSessions"] = [
       "count": .integer(endingSessionCount), "names": .array(endingSessions.map { .string($0) }),
     ]

@@ -10,6 +10,9 @@ package struct TreeOptions: Sendable {
   package var depth: Int
   /// Children of one node, those of the most bytes; 1 or more.
   package var width: Int
+  /// Branches of less than this share of all frames are summed up, and where but one larger branch goes on, the run
+  /// goes on with it; so does it where fewer than this share of its sessions end. 0: every branch and end counts.
+  package var foldShare: Double
   /// Nodes of the whole answer. The largest come first, whatever their level.
   package var nodeLimit: Int
   /// Nil: all spaces.
@@ -28,12 +31,14 @@ package struct TreeOptions: Sendable {
   var wantsTokens: Bool { text != nil }
 
   package init(
-    depth: Int = 8, width: Int = 12, nodeLimit: Int = 4096, space: SpaceID? = nil, session: String? = nil,
+    depth: Int = 8, width: Int = 12, foldShare: Double = 0, nodeLimit: Int = 4096, space: SpaceID? = nil,
+    session: String? = nil,
     nameLimit: Int = 8, textTokenLimit: Int = 64, wantsSessionText: Bool = false,
     text: (@Sendable ([Token]) -> String)? = nil
   ) {
     self.depth = depth
     self.width = width
+    self.foldShare = foldShare
     self.nodeLimit = nodeLimit
     self.space = space
     self.session = session
@@ -45,7 +50,8 @@ package struct TreeOptions: Sendable {
 }
 
 /// Who begins with what: the stored prefixes of each space. A node is a run of blocks that follow one another without
-/// a branch and without a session's end, so that ten thousand tokens of one prompt are one node.
+/// a branch and without a session's end, so that ten thousand tokens of one prompt are one node; small branches and few
+/// ends may be folded into it (``TreeOptions/foldShare``).
 package struct PrefixTree: Hashable, Sendable {
   /// Sums over blocks.
   package struct Amount: Hashable, Sendable {
@@ -69,18 +75,24 @@ package struct PrefixTree: Hashable, Sendable {
     package var subtree: Amount
     /// `subtree`'s frames as a part of all frames in the tree, 0 to 1.
     package var share: Double
-    /// Sessions that go through the run: each holds all of its blocks.
+    /// Sessions that hold the run's first block, and those that hold its last: the same where nothing is folded.
     package var sessionCount: Int
-    /// Sessions whose last block is the run's last.
+    package var lastSessionCount: Int
+    /// Look-ups that found the run: the most of its blocks' hits.
+    package var hitCount: Int
+    /// Sessions whose last block is one of the run's: its last, where nothing is folded.
     package var endingSessionCount: Int
     /// The first of their names, in order.
     package var endingSessions: [String]
     /// Microseconds since 1970; the latest of the run's blocks.
     package var lastUseMicroseconds: UInt64
-    /// The run's parent is not stored: damage, for blocks are stored after their parents.
+    /// The run's parent was not seen: damage, for blocks are stored after their parents; or it came meanwhile, where
+    /// the tree is not one snapshot's.
     package var isStray: Bool
     /// What the first tokens say, where that was asked for and is known.
     package var text: String?
+    /// Small branches that leave the run before its end; nil for none.
+    package var folded: Other?
     package var children: [Node]
     /// The children that are not among `children`; nil for none.
     package var other: Other?
@@ -113,7 +125,7 @@ package struct PrefixTree: Hashable, Sendable {
   /// All blocks of the spaces shown.
   package var amount: Amount
   package var sessionCount: Int
-  /// Blocks whose parent is not stored, and all that hangs on them; counted in `amount`.
+  /// Blocks whose parent was not seen, and all that hangs on them; counted in `amount`.
   package var strayBlockCount: Int
   /// Records that could not be read, and are counted nowhere else.
   package var damagedBlockCount: Int

@@ -31,6 +31,7 @@ struct PrefixTreeBuilder {
   private let forest: PrefixForest
   private let ends: SessionEnds
   private let options: TreeOptions
+  private static let smallBranchLimit = 3
   private var drafts: [Draft] = []
   private var waiting: LargestFirst<Candidate>
   /// The blocks of the one session that is wanted; nil: all are.
@@ -52,7 +53,7 @@ struct PrefixTreeBuilder {
     var tree = PrefixTree(
       spaces: records.map(space), amount: .init(), sessionCount: 0, strayBlockCount: forest.unreachableCount,
       damagedBlockCount: index.damagedCount, damagedSessionCount: ends.damagedCount,
-      isOneSnapshot: index.outcome.isOneSnapshot && ends.isOneSnapshot)
+      isOneSnapshot: isOneSnapshot)
     for space in tree.spaces {
       tree.amount.add(space.amount)
       tree.sessionCount += space.sessionCount
@@ -77,6 +78,10 @@ struct PrefixTreeBuilder {
     }
     assemble(&tree)
     return tree
+  }
+
+  private var isOneSnapshot: Bool {
+    index.outcome.isOneSnapshot && ends.outcome.isOneSnapshot && index.outcome.snapshot == ends.outcome.snapshot
   }
 
   private func space(_ record: SpaceRecord) -> PrefixTree.Space {
@@ -114,8 +119,11 @@ struct PrefixTreeBuilder {
     var chosen = LargestFirst<Candidate> {
       ($0.frameByteCount, -Int($0.place)) < ($1.frameByteCount, -Int($1.place))
     }
+    // Small branches are shown only where there are no others, and then a few.
+    let hasLarge = places.contains { !isSmall($0) }
+    let width = hasLarge ? options.width : min(options.width, Self.smallBranchLimit)
     for place in places {
-      guard level <= options.depth, path?.contains(place) ?? true else {
+      guard level <= options.depth, path?.contains(place) ?? !(hasLarge && isSmall(place)) else {
         add(place, to: &other)
         continue
       }
@@ -123,7 +131,7 @@ struct PrefixTreeBuilder {
         Candidate(
           place: place, parent: parent, space: space, level: level, tokenOffset: tokenOffset,
           frameByteCount: forest.subtrees[Int(place)].frameByteCount))
-      if chosen.count > options.width, let smallest = chosen.popLargest() { add(smallest.place, to: &other) }
+      if chosen.count > width, let smallest = chosen.popLargest() { add(smallest.place, to: &other) }
     }
     while let candidate = chosen.popLargest() { waiting.insert(candidate) }
     return other
@@ -137,35 +145,69 @@ struct PrefixTreeBuilder {
     other = sum
   }
 
-  /// Makes the node that begins with the candidate's block, as far as nothing branches off and no session ends.
+  /// Makes the node that begins with the candidate's block.
   private mutating func make(_ candidate: Candidate) {
     let first = Int(candidate.place)
-    var last = first
-    var own = index.amount(first)
-    var lastUse = index.lastUseMicroseconds(at: first)
-    var opening = options.wantsTokens ? [index.hash(at: first)] : []
-    while true {
-      let children = forest.children(of: Int32(last))
-      guard let child = children.first, children.count == 1,
-        index.sessionCount(at: Int(child)) == index.sessionCount(at: last)
-      else { break }
-      if options.wantsTokens, own.tokenCount < options.textTokenLimit { opening.append(index.hash(at: Int(child))) }
-      last = Int(child)
-      own.add(index.amount(last))
-      lastUse = max(lastUse, index.lastUseMicroseconds(at: last))
-    }
-    let names = ends.names(at: Int32(last))
-    let node = PrefixTree.Node(
-      first: index.hash(at: first), last: index.hash(at: last), tokenOffset: candidate.tokenOffset, own: own,
+    var last = candidate.place
+    var node = PrefixTree.Node(
+      first: index.hash(at: first), last: index.hash(at: first), tokenOffset: candidate.tokenOffset, own: .init(),
       subtree: forest.subtrees[first], share: share(forest.subtrees[first]),
-      sessionCount: index.sessionCount(at: first), endingSessionCount: names.count,
-      endingSessions: Array(names.prefix(options.nameLimit)), lastUseMicroseconds: lastUse,
-      isStray: index.parents[first] == BlockIndex.stray, text: nil, children: [], other: nil)
+      sessionCount: index.sessionCount(at: first), lastSessionCount: 0, hitCount: 0, endingSessionCount: 0,
+      endingSessions: [], lastUseMicroseconds: 0, isStray: index.parents[first] == BlockIndex.stray, text: nil,
+      folded: nil, children: [], other: nil)
+    var opening: [BlockHash] = []
+    while true {
+      if options.wantsTokens, node.own.tokenCount < options.textTokenLimit {
+        opening.append(index.hash(at: Int(last)))
+      }
+      take(last, into: &node)
+      guard let next = next(after: last, folded: &node.folded) else { break }
+      last = next
+    }
     let place = drafts.count
     drafts.append(Draft(node: node, parent: candidate.parent, space: candidate.space, opening: opening))
     drafts[place].node.other = choose(
-      forest.children(of: Int32(last)), parent: place, space: candidate.space, level: candidate.level + 1,
-      tokenOffset: candidate.tokenOffset &+ own.tokenCount)
+      forest.children(of: last), parent: place, space: candidate.space, level: candidate.level + 1,
+      tokenOffset: candidate.tokenOffset &+ node.own.tokenCount)
+  }
+
+  /// Counts a block of the run.
+  private func take(_ place: Int32, into node: inout PrefixTree.Node) {
+    let block = Int(place)
+    node.own.add(index.amount(block))
+    node.last = index.hash(at: block)
+    node.lastSessionCount = index.sessionCount(at: block)
+    node.hitCount = max(node.hitCount, index.hitCount(at: block))
+    node.lastUseMicroseconds = max(node.lastUseMicroseconds, index.lastUseMicroseconds(at: block))
+    let names = ends.names(at: place)
+    node.endingSessionCount += names.count
+    node.endingSessions += names.prefix(options.nameLimit - node.endingSessions.count)
+  }
+
+  /// The block with which a run goes on after `place`: its only child, where no session ends, or the only one that is
+  /// not small enough to be folded.
+  private func next(after place: Int32, folded: inout PrefixTree.Other?) -> Int32? {
+    let children = forest.children(of: place)
+    let sessionCount = index.sessionCount(at: Int(place))
+    if let child = children.first, children.count == 1, index.sessionCount(at: Int(child)) == sessionCount {
+      return child
+    }
+    guard options.foldShare > 0 else { return nil }
+    let endCount = ends.names(at: place).count
+    guard endCount == 0 || Double(endCount) < options.foldShare * Double(sessionCount) else { return nil }
+    var next: Int32?
+    for child in children where !isSmall(child) {
+      guard next == nil else { return nil }
+      next = child
+    }
+    guard let next else { return nil }
+    for child in children where child != next { add(child, to: &folded) }
+    return next
+  }
+
+  /// Whether a branch is folded away. That of the one session that is wanted never is.
+  private func isSmall(_ place: Int32) -> Bool {
+    share(forest.subtrees[Int(place)]) < options.foldShare && !(path?.contains(place) ?? false)
   }
 
   /// A node that the limit leaves no room for.

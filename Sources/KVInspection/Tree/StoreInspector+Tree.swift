@@ -57,7 +57,7 @@ extension StoreInspector {
   /// Nil where the session keeps no words, or cannot be read.
   private static func sessionText(_ name: String, _ space: SpaceID, _ tier: DiskTier) throws(StoreError) -> String? {
     do throws(StoreError) {
-      return try tier.session(space: space, name: name).flatMap { SessionText.opening($0.metadata) }
+      return try tier.session(space: space, name: name).flatMap { SessionWords.opening($0.metadata) }
     } catch  where error.code == .damaged {
       return nil
     }

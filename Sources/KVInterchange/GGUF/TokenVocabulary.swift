@@ -34,7 +34,7 @@ public struct TokenVocabulary: Sendable {
       if let piece = self.bytes(of: token) { bytes += piece } else { bytes += Array("[\(token)]".utf8) }
     }
     func isContinuation(_ byte: UInt8) -> Bool { byte & 0xc0 == 0x80 }
-    let first = bytes.prefix(3).firstIndex { !isContinuation($0) } ?? 0
+    let first = bytes.prefix(3).firstIndex { !isContinuation($0) } ?? (bytes.count <= 3 ? bytes.count : 0)
     var end = bytes.count
     if let lead = bytes.suffix(3).lastIndex(where: { !isContinuation($0) }), lead >= first {
       let length = bytes[lead] >= 0xf0 ? 4 : bytes[lead] >= 0xe0 ? 3 : bytes[lead] >= 0xc0 ? 2 : 1

@@ -24,10 +24,14 @@ struct BlockCommand: ParsableCommand {
         kvpager block 577197a6 --store kv --dump 12 --format text | head -n 3
       """)
 
-  @Argument(help: ArgumentHelp("The block's hash, or its first digits: 4 or more.", valueName: "hash"))
+  @Argument(
+    help: ArgumentHelp("The block's hash, or its first digits: 4 or more.", valueName: "hash"),
+    completion: .custom(ValueCompletion.blocks))
   var prefix: HashPrefix
 
-  @Option(help: ArgumentHelp("The block's cache space, where several have such a block.", valueName: "id"))
+  @Option(
+    help: ArgumentHelp("The block's cache space, where several have such a block.", valueName: "id"),
+    completion: .custom(ValueCompletion.spaces))
   var space: UInt32?
 
   @Option(

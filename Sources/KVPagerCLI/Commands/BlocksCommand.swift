@@ -11,7 +11,7 @@ struct BlocksCommand: ParsableCommand {
     usage: "kvpager blocks [<hash>] --store <dir> [<options>]",
     discussion: """
       AT is where the block begins, in tokens from the root. ROWS are the bytes of keys and values, FRAME \
-      those after compression. Ages are told as 90s, 45m, 12h, 30d, 2w.
+      those after compression, HITS the look-ups that found it. Ages are told as 90s, 45m, 12h, 30d, 2w.
 
       EXAMPLES
         kvpager blocks --store kv
@@ -20,10 +20,12 @@ struct BlocksCommand: ParsableCommand {
         kvpager blocks 5771 --store kv --json
       """)
 
-  @Argument(help: ArgumentHelp("Only blocks whose hash begins so.", valueName: "hash"))
+  @Argument(
+    help: ArgumentHelp("Only blocks whose hash begins so.", valueName: "hash"),
+    completion: .custom(ValueCompletion.blocks))
   var prefix: HashPrefix?
 
-  @Option(help: ArgumentHelp("Only this cache space.", valueName: "id"))
+  @Option(help: ArgumentHelp("Only this cache space.", valueName: "id"), completion: .custom(ValueCompletion.spaces))
   var space: UInt32?
 
   @Option(help: ArgumentHelp("Only this session's blocks.", valueName: "name"))
@@ -98,14 +100,18 @@ struct BlocksCommand: ParsableCommand {
 
   private static func writeText(_ list: BlockList) throws(StoreError) {
     guard list.count > 0 else { return try ByteStream.output.write("no such blocks\n") }
-    var table = TableLines([
-      ("HASH", .left), ("SPACE", .right), ("AT", .right), ("TOKENS", .right), ("ROWS", .right), ("FRAME", .right),
-      ("RATIO", .right), ("SESSIONS", .right), ("LAST USED", .left),
-    ])
-    for place in 0..<list.count { table.measure(cells(list[place])) }
+    let space = list[0].key.space
+    let hasSpaces = (0..<list.count).contains { list[$0].key.space != space }
+    var columns: [(title: String, alignment: TextTable.Alignment)] = [
+      ("HASH", .left), ("AT", .right), ("TOKENS", .right), ("ROWS", .right), ("FRAME", .right), ("RATIO", .right),
+      ("SESSIONS", .right), ("HITS", .right), ("LAST USED", .left),
+    ]
+    if hasSpaces { columns.insert(("SPACE", .right), at: 1) }
+    var table = TableLines(columns)
+    for place in 0..<list.count { table.measure(cells(list[place], hasSpaces)) }
     var text = table.heading
     for place in 0..<list.count {
-      text += table.line(cells(list[place]))
+      text += table.line(cells(list[place], hasSpaces))
       guard text.utf8.count > ListAnswer.bufferByteCount else { continue }
       try ByteStream.output.write(text)
       text = ""
@@ -120,14 +126,14 @@ struct BlocksCommand: ParsableCommand {
     try ByteStream.output.write(text)
   }
 
-  private static func cells(_ block: BlockList.Entry) -> [String] {
-    [
-      block.key.hash.shortDescription, block.key.space.description,
+  private static func cells(_ block: BlockList.Entry, _ hasSpaces: Bool) -> [String] {
+    [block.key.hash.shortDescription] + (hasSpaces ? [block.key.space.description] : []) + [
       block.tokenOffset.map { Decimal.grouped($0) } ?? "?", Decimal.grouped(block.tokenCount),
       ByteSize(block.rowByteCount).description, ByteSize(block.frameByteCount).description,
       block.frameByteCount > 0
         ? Decimal.text(Double(block.rowByteCount) / Double(block.frameByteCount), digits: 2) : "-",
-      Decimal.grouped(block.sessionCount), Timestamp(microseconds: block.lastUseMicroseconds).local,
+      Decimal.grouped(block.sessionCount), Decimal.grouped(block.hitCount),
+      Timestamp(microseconds: block.lastUseMicroseconds).localDay,
     ]
   }
 }

@@ -3,6 +3,8 @@ import KVInspection
 import KVPager
 
 struct CollectCommand: ParsableCommand {
+  static let schema = AnswerSchema("gc", version: 1)
+
   static let configuration = CommandConfiguration(
     commandName: "gc",
     abstract: "Delete expired sessions and what the quota says is too much.",
@@ -10,7 +12,7 @@ struct CollectCommand: ParsableCommand {
     discussion: """
       Sessions go only when the expiry that they were given has passed. Blocks that no session refers to go \
       from the least recently used on, until the store fits --quota. Freed room is used again; the file does \
-      not shrink.
+      not shrink by itself: see compact.
 
       EXAMPLES
         kvpager gc --store kv
@@ -23,6 +25,7 @@ struct CollectCommand: ParsableCommand {
   func run() throws {
     let report = try store.withStore(.readWrite) { try $0.collectGarbage() }
     try Answer.write(
+      Self.schema,
       json: [
         "expiredSessions": .integer(report.expiredSessionCount), "deletedBlocks": .integer(report.deletedBlockCount),
         "freedBytes": .integer(report.freedBytes),

@@ -3,6 +3,8 @@ import KVInspection
 import KVPager
 
 struct DeleteCommand: ParsableCommand {
+  static let schema = AnswerSchema("delete", version: 1)
+
   static let configuration = CommandConfiguration(
     commandName: "delete",
     abstract: "Delete a session.",
@@ -29,6 +31,7 @@ struct DeleteCommand: ParsableCommand {
       }
     }
     try Answer.write(
+      Self.schema,
       json: ["deleted": [.string(name.value)]], text: "deleted session \"\(Answer.printable(name.value))\"\n", output)
   }
 }

@@ -4,6 +4,8 @@ import KVInterchange
 import KVPager
 
 struct ExportCommand: ParsableCommand {
+  static let schema = AnswerSchema("export", version: 1)
+
   static let configuration = CommandConfiguration(
     commandName: "export",
     abstract: "Write a session as a file that an engine reads.",
@@ -30,7 +32,8 @@ struct ExportCommand: ParsableCommand {
   @Argument(help: "The file to write; - for standard output.", completion: .file())
   var file: String
 
-  @Option(help: ArgumentHelp("The session to export.", valueName: "name"))
+  @Option(
+    help: ArgumentHelp("The session to export.", valueName: "name"), completion: .custom(ValueCompletion.sessions))
   var session: String
 
   @OptionGroup var spaceOption: SpaceOption
@@ -93,7 +96,7 @@ struct ExportCommand: ParsableCommand {
         memory: store.memoryStatistics, elapsed: ContinuousClock.now - started)
     }
     guard file != ExportTarget.standardOutputName else { return }
-    try Answer.write(json: report.json, text: report.text, output)
+    try Answer.write(Self.schema, json: report.json, text: report.text, output)
   }
 
   private var engineFormat: EngineFile.Format {

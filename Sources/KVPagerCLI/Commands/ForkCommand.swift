@@ -3,6 +3,8 @@ import KVInspection
 import KVPager
 
 struct ForkCommand: ParsableCommand {
+  static let schema = AnswerSchema("fork", version: 1)
+
   static let configuration = CommandConfiguration(
     commandName: "fork",
     abstract: "Begin another session with a session's tokens.",
@@ -41,6 +43,7 @@ struct ForkCommand: ParsableCommand {
       try fork.commit()
       let sharedBlockCount = Set(session.blockHashes).intersection(fork.blockHashes).count
       try Answer.write(
+        Self.schema,
         json: [
           "session": .string(fork.name), "from": .string(session.name), "space": .integer(Int(fork.space.id.rawValue)),
           "tokens": .integer(fork.tokenCount),

@@ -4,6 +4,8 @@ import KVInterchange
 import KVPager
 
 struct ImportCommand: ParsableCommand {
+  static let schema = AnswerSchema("import", version: 1)
+
   static let configuration = CommandConfiguration(
     commandName: "import",
     abstract: "Store an engine's KV-cache file as a session.",
@@ -81,7 +83,7 @@ struct ImportCommand: ParsableCommand {
       }
       return ImportReport(target, input: input, memory: store.memoryStatistics, elapsed: ContinuousClock.now - started)
     }
-    try Answer.write(json: report.json, text: report.text, output)
+    try Answer.write(Self.schema, json: report.json, text: report.text, output)
   }
 
   /// A session that starts anew in RAM; in the store it stays as it was until the commit.

@@ -2,14 +2,6 @@ import ArgumentParser
 import KVInspection
 import KVPager
 
-#if canImport(Darwin)
-  import Darwin
-#elseif canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
-
 struct ReportCommand: ParsableCommand {
   static let schema = AnswerSchema("report", version: 1)
 
@@ -19,8 +11,8 @@ struct ReportCommand: ParsableCommand {
     usage: "kvpager report --html <file> --store <dir> [<options>]",
     discussion: """
       One self-contained page for a browser: health, where the bytes go, the prefix tree, which sessions begin \
-      alike, compression, ages, sessions. It loads nothing from the network. --json tells the same facts; \
-      SOURCE_DATE_EPOCH (seconds since 1970) stands for the present time, for pages that can be made again.
+      alike, compression, ages, activity, sessions. It loads nothing from the network. --json tells the same \
+      facts. Exit status 1 where the store is damaged; the page says what can be told.
 
       EXAMPLES
         kvpager report --html kv.html --store kv
@@ -41,6 +33,11 @@ struct ReportCommand: ParsableCommand {
 
   @Option(help: ArgumentHelp("Sessions in the table, those that take most.", valueName: "n"))
   var sessions = 100
+
+  @Option(
+    help: ArgumentHelp("A GGUF file of the model, whose tokenizer tells what tokens say.", valueName: "file"),
+    completion: .file(extensions: ["gguf"]))
+  var gguf: String?
 
   @OptionGroup(title: "Store") var store: StoreOptions
   @OptionGroup var output: OutputOptions
@@ -63,10 +60,7 @@ struct ReportCommand: ParsableCommand {
     let target = try html.flatMap {
       $0 == ExportTarget.standardOutputName ? nil : try ExportTarget(path: $0, replaces: force)
     }
-    let facts = try store.inspector().reportFacts(
-      ReportOptions(
-        depth: depth, sessionLimit: sessions, nowMicroseconds: Self.now.microseconds,
-        programVersion: KVPagerCommand.configuration.version))
+    let facts = try gathered()
     var byteCount = 0
     if html != nil {
       let page = StoreReport.page(facts)
@@ -83,15 +77,24 @@ struct ReportCommand: ParsableCommand {
         Self.schema, json: facts.json, text: "wrote \(html.map(Answer.printable) ?? ""), \(ByteSize(byteCount))\n",
         output)
     }
-    guard let refusal = facts.info.refusal else { return }
-    throw StoreError(.damaged, refusal)
+    if let refusal = facts.info.refusal { throw StoreError(.damaged, refusal) }
+    if !facts.verify.isSound { throw ExitCode(CommandFailure.findingStatus) }
   }
 
-  /// The present, or what SOURCE_DATE_EPOCH says it is (https://reproducible-builds.org/specs/source-date-epoch).
-  private static var now: Timestamp {
-    guard let text = getenv("SOURCE_DATE_EPOCH"), let seconds = UInt64(String(cString: text)),
-      seconds < UInt64.max / 1_000_000
-    else { return .now }
-    return Timestamp(microseconds: seconds * 1_000_000)
+  /// Reads the store under a line that says what is being read.
+  private func gathered() throws -> ReportFacts {
+    let options = ReportOptions(
+      depth: depth, sessionLimit: sessions, nowMicroseconds: Timestamp.now.microseconds,
+      programVersion: KVPagerCommand.configuration.version, text: try VocabularyOptions.decoder(gguf))
+    let inspector = try store.inspector()
+    let stages = StageLine()
+    defer { stages.finish() }
+    let verifying = ProgressLine(ReportPart.verify.rawValue, totalByteCount: 0)
+    return try inspector.reportFacts(
+      options, verified: { verifying.advance(to: $0.doneByteCount, of: $0.totalByteCount) },
+      progress: { part in
+        verifying.finish()
+        stages.show(part.rawValue)
+      })
   }
 }

@@ -7,50 +7,42 @@ struct SessionCommand: ParsableCommand {
 
   static let configuration = CommandConfiguration(
     commandName: "session",
-    abstract: "Show one session: its tokens, blocks, bytes and metadata.",
-    usage: "kvpager session <name> --store <dir> [<options>]",
+    abstract: "Show one session: its tokens, blocks, bytes, metadata, and what it shares with whom.",
+    usage: "kvpager session <name> [--blocks] [--tokens] --store <dir> [<options>]",
     discussion: """
-      --json adds the token ids and the block table.
+      Blocks that follow one another and are alike stand in one line, with the hash of the last; --blocks shows \
+      each. --json has every token and block.
 
       EXAMPLES
         kvpager session chat --store kv
+        kvpager session chat --store kv --blocks
+        kvpager session chat --store kv --gguf smollm2.gguf
         kvpager session chat --store kv --json
       """)
 
   @OptionGroup var name: SessionName
   @OptionGroup var spaceOption: SpaceOption
+
+  @Flag(help: "Each block in a line of its own.")
+  var blocks = false
+
+  @Flag(help: "The tokens' ids.")
+  var tokens = false
+
+  @OptionGroup(title: "Text") var vocabulary: VocabularyOptions
   @OptionGroup(title: "Store") var store: StoreOptions
   @OptionGroup var output: OutputOptions
 
   func run() throws {
     let detail = try store.inspector().session(named: name.value, space: spaceOption.identifier)
+    let text = SessionDrawing(detail)
+    let decoder = try vocabulary.decoder()
+    let words =
+      decoder.map { $0(detail.tokens) } ?? (vocabulary.isWanted ? SessionWords.opening(detail.facts.metadata) : nil)
     try Answer.write(
-      Self.schema, json: detail.json, text: Self.text(detail.facts, lastBlock: detail.blocks.last), output)
-  }
-
-  private static func text(_ session: SessionFacts, lastBlock: SessionBlockFacts?) -> String {
-    var facts = FactList()
-    facts.add("session", Answer.printable(session.name))
-    facts.add("space", session.space.description)
-    facts.add("tokens", String(session.tokenCount))
-    var blocks = "\(session.blockCount), \(session.sharedBlockCount) shared with other sessions"
-    if let lastBlock { blocks += ", \(Answer.count(lastBlock.tokenCount, "token")) in the last" }
-    facts.add("blocks", blocks)
-    if session.missingBlockCount > 0 {
-      facts.add("missing", "\(Answer.count(session.missingBlockCount, "block")) gone or damaged")
-    }
-    facts.add(
-      "logical",
-      "\(ByteSize(session.logicalByteCount)) of keys and values, \(ByteSize(session.uniqueByteCount)) its own")
-    facts.add(
-      "compressed", "\(ByteSize(session.compressedByteCount)), \(ByteSize(session.diskByteCount)) on disk")
-    if session.checkpointByteCount > 0 { facts.add("checkpoint", "\(ByteSize(session.checkpointByteCount))") }
-    facts.add("created", Timestamp(microseconds: session.createdMicroseconds).local)
-    facts.add("updated", Timestamp(microseconds: session.updatedMicroseconds).local)
-    facts.add("expires", session.expiryText)
-    for (name, value) in session.metadata.inNameOrder {
-      facts.add(Answer.printable(name), Answer.printable(value))
-    }
-    return facts.text
+      Self.schema, json: vocabulary.isWanted ? detail.json(withText: words) : detail.json,
+      text: text.facts + (words.map(SessionDrawing.words) ?? "") + text.sharing + (blocks ? text.blocks : text.runs)
+        + (tokens ? text.tokens : ""),
+      output)
   }
 }

@@ -3,7 +3,7 @@ import KVInspection
 import KVPager
 import KVStudy
 
-struct StudyPagingCommand: ParsableCommand {
+struct StudyPagingCommand: ParsableCommand, MayNeedStore {
   static let schema = AnswerSchema(PagingStudy.schemaName, version: 1)
 
   static let configuration = CommandConfiguration(
@@ -83,6 +83,8 @@ struct StudyPagingCommand: ParsableCommand {
   @Flag(inversion: .prefixedNo, help: "Measure attention, look-ups and compression on this machine.")
   var measure = true
   @OptionGroup var output: OutputOptions
+
+  var needsStore: Bool { store != nil }
 
   func validate() throws {
     if trace != nil, distribution != nil || requests != nil || rate != nil || seed != nil {

@@ -23,10 +23,16 @@ struct BlockDrawing {
     } else {
       parts.append(planes)
     }
-    if !block.findings.isEmpty {
-      parts.append(block.findings.map { ink.bad("damaged") + ": \(Answer.printable($0))\n" }.joined())
-    }
+    if !block.isSound { parts.append(damage) }
     return parts.joined(separator: "\n")
+  }
+
+  private var damage: String {
+    let planes = block.planes.compactMap { plane in plane.failure.map { "\(plane.name): \($0)" } }
+    let lines = (block.findings + planes).map { ink.bad("damaged") + ": \(Answer.printable($0))\n" }
+    return lines.joined()
+      + "Damaged rows are never served: whoever asks for them computes them anew. `kvpager verify --deep`\n"
+      + "lists all that is damaged.\n"
   }
 
   private var facts: String {
@@ -42,6 +48,7 @@ struct BlockDrawing {
       "\(record.tokens.count)\(record.tokens.count < full ? " of \(full)" : ""), "
         + "\(Decimal.grouped(block.tokenOffset)) to \(Decimal.grouped(end - 1)) of its prefix")
     facts.add("sessions", sessions)
+    facts.add("hits", Decimal.grouped(record.hitCount))
     facts.add("last used", Timestamp(microseconds: record.lastUseMicroseconds).local)
     facts.add("rows", ByteSize(record.payloadByteCount).description)
     facts.add("frame", frame)
@@ -50,10 +57,11 @@ struct BlockDrawing {
     let room = max(terminal.columnCount - 11, 40)
     let ellipsis = terminal.isUTF8 ? "…" : "..."
     facts.add("token ids", Self.list(record.tokens.map(\.description), columnCount: room, ellipsis: ellipsis))
-    if let text = block.text {
-      facts.add("text", Snippet.quoted(text, columnCount: 4 * room, ellipsis: ellipsis))
-    } else if let text = block.sessionText {
-      facts.add("session's", Snippet.quoted(text, columnCount: 4 * room, ellipsis: ellipsis))
+    if let text = block.text ?? block.sessionText {
+      let words = Snippet.quoted(text, columnCount: 4 * room, ellipsis: ellipsis)
+      for (place, line) in Snippet.lines(words, columnCount: room).enumerated() {
+        facts.add(place > 0 ? "" : block.text == nil ? "session's" : "text", line)
+      }
     }
     return facts.text
   }
@@ -70,8 +78,9 @@ struct BlockDrawing {
   }
 
   private var frame: String {
-    var text =
-      "\(ByteSize(block.record.frame.byteCount)) (\(Self.ratio(block.record.payloadByteCount, block.record.frame.byteCount)))"
+    let record = block.record
+    let ratio = Self.ratio(record.payloadByteCount, record.frame.byteCount)
+    var text = "\(ByteSize(record.frame.byteCount)) (\(ratio))"
     text += ", number \(block.record.frame.id)"
     if let header = block.frame.header { text += ", header of \(header.headerByteCount) B" }
     return text
@@ -126,7 +135,7 @@ struct BlockDrawing {
         cells.append(count.map { Decimal.grouped($0) } ?? "")
       }
       cells.append(
-        plane.failure.map { ink.bad("damaged") + ": \($0)" } ?? numbers.map { bars.line($0.histogram) } ?? "")
+        plane.failure.map { _ in ink.bad("damaged") } ?? numbers.map { bars.line($0.histogram) } ?? "")
       table.append(cells)
     }
     return heading + "\n" + table.text

@@ -23,25 +23,27 @@ struct TreeDrawing {
   private let branches: Branches
   private let ink: Ink
   private let columnCount: Int
+  private let isOneSnapshot: Bool
   private var rows: [(figures: [String], drawing: String, text: String?)] = []
 
-  private static let titles = ["SIZE", "SHARE", "TOKENS", "SESSIONS", "LAST USED"]
+  private static let titles = ["SIZE", "SHARE", "TOKENS", "SESSIONS", "HITS", "LAST USED"]
 
   init(_ tree: PrefixTree, terminal: Terminal = .output, ink: Ink = .output) {
     branches = Branches(isUTF8: terminal.isUTF8)
     self.ink = ink
     columnCount = terminal.columnCount
+    isOneSnapshot = tree.isOneSnapshot
     for space in tree.spaces { add(space) }
   }
 
   private mutating func add(_ space: PrefixTree.Space) {
     var label = ink.strong("space \(space.id)") + ", \(Answer.printable(space.model))"
     if space.emptySessionCount > 0 { label += ", \(Answer.count(space.emptySessionCount, "session")) without tokens" }
-    if space.lostSessionCount > 0 {
+    if space.lostSessionCount > 0, isOneSnapshot {
       label += ", " + ink.bad("\(Answer.count(space.lostSessionCount, "session")) not whole")
     }
     rows.append(
-      (Self.figures(space.amount, space.share, space.amount.tokenCount, space.sessionCount, nil), label, nil))
+      (Self.figures(space.amount, space.share, space.amount.tokenCount, space.sessionCount, nil, nil), label, nil))
     add(space.children, space.other, indent: "")
   }
 
@@ -52,7 +54,7 @@ struct TreeDrawing {
       rows.append(
         (
           Self.figures(
-            node.subtree, node.share, node.own.tokenCount, node.sessionCount, node.lastUseMicroseconds),
+            node.subtree, node.share, node.own.tokenCount, node.sessionCount, node.hitCount, node.lastUseMicroseconds),
           indent + (isLast ? branches.last : branches.inner) + label(node), node.text
         ))
       add(node.children, node.other, indent: indent + (isLast ? "   " : branches.passing))
@@ -61,7 +63,7 @@ struct TreeDrawing {
     let blocks = Answer.count(other.amount.blockCount, "block", isGrouped: true)
     rows.append(
       (
-        Self.figures(other.amount, nil, other.amount.tokenCount, other.sessionCount, nil),
+        Self.figures(other.amount, nil, other.amount.tokenCount, other.sessionCount, nil, nil),
         indent + branches.last
           + ink.faint("and \(Decimal.grouped(other.childCount)) more, \(blocks)"), nil
       ))
@@ -70,7 +72,11 @@ struct TreeDrawing {
   private func label(_ node: PrefixTree.Node) -> String {
     var label = ink.name(String(node.last.description.prefix(8)))
     if node.own.blockCount > 1 { label += " \(branches.times)\(node.own.blockCount)" }
-    if node.isStray { label += " " + ink.bad("stray: its parent is not stored") }
+    if let folded = node.folded {
+      label +=
+        " " + ink.faint("and \(Decimal.grouped(folded.childCount)) small branch\(folded.childCount == 1 ? "" : "es")")
+    }
+    if node.isStray { label += " " + stray }
     let names = node.endingSessions.prefix(Self.nameCount).map { Answer.printable($0) }
     if !names.isEmpty { label += "  " + names.map(ink.strong).joined(separator: ", ") }
     if node.endingSessionCount > names.count {
@@ -79,14 +85,21 @@ struct TreeDrawing {
     return label
   }
 
+  private var stray: String {
+    isOneSnapshot ? ink.bad("stray: its parent is not stored") : ink.faint("came meanwhile")
+  }
+
   private static let nameCount = 3
+  private static let titleCountBesideText = 4
+  private static let leastTextColumnCount = 40
 
   private static func figures(
-    _ amount: PrefixTree.Amount, _ share: Double?, _ tokenCount: Int, _ sessionCount: Int, _ lastUse: UInt64?
+    _ amount: PrefixTree.Amount, _ share: Double?, _ tokenCount: Int, _ sessionCount: Int, _ hitCount: Int?,
+    _ lastUse: UInt64?
   ) -> [String] {
     [
       ByteSize(amount.frameByteCount).description, share.map(Self.percentage) ?? "",
-      Decimal.grouped(tokenCount), Decimal.grouped(sessionCount),
+      Decimal.grouped(tokenCount), Decimal.grouped(sessionCount), hitCount.map { Decimal.grouped($0) } ?? "",
       lastUse.map { Timestamp(microseconds: $0).localDay } ?? "",
     ]
   }
@@ -97,13 +110,15 @@ struct TreeDrawing {
 
   /// All lines, each with its line end.
   var text: String {
-    let titles = Self.titles
+    // Text needs the room; what is left out, the answer in JSON has.
+    let hasText = rows.contains { $0.text != nil }
+    let titles = hasText ? Array(Self.titles.prefix(Self.titleCountBesideText)) : Self.titles
     let widths = titles.indices.map { column in
       (rows.map { $0.figures[column].count } + [titles[column].count]).max() ?? 0
     }
     func line(_ figures: [String], _ drawing: String) -> String {
       var line = ""
-      for (column, figure) in figures.enumerated() {
+      for (column, figure) in figures.prefix(titles.count).enumerated() {
         line += String(repeating: " ", count: widths[column] - figure.count) + figure + "  "
       }
       return line + drawing
@@ -112,7 +127,7 @@ struct TreeDrawing {
     for row in rows {
       var whole = line(row.figures, row.drawing)
       if let words = row.text {
-        let rest = max(columnCount - Ink.width(of: whole) - 2, 16)
+        let rest = max(columnCount - Ink.width(of: whole) - 2, Self.leastTextColumnCount)
         whole += "  " + ink.faint(Snippet.quoted(words, columnCount: rest, ellipsis: branches.ellipsis))
       }
       text += whole + "\n"

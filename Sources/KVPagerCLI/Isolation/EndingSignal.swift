@@ -16,7 +16,12 @@ enum EndingSignal {
     if requests.contains(number) {
       // A shell that waits for us sees what happened: a loop stops at Ctrl-C.
       signal(number, SIG_DFL)
+      var mask = sigset_t()
+      sigemptyset(&mask)
+      sigaddset(&mask, number)
       _ = kill(getpid(), number)
+      // Whoever started this process may have blocked it.
+      pthread_sigmask(SIG_UNBLOCK, &mask, nil)
     }
     // A progress line may stand there.
     let start = ByteStream.error.isTerminal ? "\r\u{1B}[K" : ""

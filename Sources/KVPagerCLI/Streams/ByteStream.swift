@@ -32,6 +32,14 @@ struct ByteStream: Sendable {
     throw .system("cannot write to \(name)", number: failure)
   }
 
+  /// Writes text; false where whoever read it closed the pipe.
+  func isTaking(_ text: String) throws(StoreError) -> Bool {
+    var text = text
+    let failure = text.withUTF8 { writeAll(UnsafeRawBufferPointer($0)) }
+    guard failure != 0, failure != EPIPE else { return failure == 0 }
+    throw .system("cannot write to \(name)", number: failure)
+  }
+
   func writeLine(_ text: String) throws(StoreError) { try write(text + "\n") }
 
   /// The operating system's error number, 0 for none.

@@ -31,6 +31,9 @@ struct Timestamp: Hashable, Comparable, Sendable {
   /// The user's own time, to the minute: "2026-03-01 10:30".
   var local: String { text(format: "%Y-%m-%d %H:%M", isLocal: true) }
 
+  /// The user's own time of day: "10:30:05".
+  var localTime: String { text(format: "%H:%M:%S", isLocal: true) }
+
   /// The user's own day: "2026-03-01".
   var localDay: String { text(format: "%Y-%m-%d", isLocal: true) }
 

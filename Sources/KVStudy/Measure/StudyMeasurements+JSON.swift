@@ -3,7 +3,7 @@ import KVBlocks
 extension StudyMeasurements: JSONConvertible {
   package var json: JSONValue {
     [
-      "attention": attention?.json ?? .null, "attention_refusal": JSONValue(attentionRefusal),
+      "attention": attention?.json ?? .null, "attentionRefusal": JSONValue(attentionRefusal),
       "lookup": lookup.json, "codec": codec.json,
     ]
   }
@@ -12,13 +12,13 @@ extension StudyMeasurements: JSONConvertible {
 extension AttentionMeasurement: JSONConvertible {
   package var json: JSONValue {
     [
-      "context_tokens": .integer(contextTokenCount), "bytes": .integer(byteCount),
-      "cache_bytes": .integer(cacheByteCount), "rounds": .integer(Self.roundCount),
-      "contiguous_us": .number(contiguousMicroseconds), "control_ratio": .number(controlRatio),
+      "contextTokens": .integer(contextTokenCount), "bytes": .integer(byteCount),
+      "cacheBytes": .integer(cacheByteCount), "rounds": .integer(Self.roundCount),
+      "contiguousMicroseconds": .number(contiguousMicroseconds), "controlRatio": .number(controlRatio),
       "sizes": .array(
         figures.map {
           [
-            "block_tokens": .integer($0.blockTokenCount), "ratio": .number($0.ratio), "us": .number($0.microseconds),
+            "blockTokens": .integer($0.blockTokenCount), "ratio": .number($0.ratio), "microseconds": .number($0.microseconds),
           ]
         }),
     ]
@@ -29,10 +29,10 @@ extension LookupMeasurement: JSONConvertible {
   package var json: JSONValue {
     [
       "tokens": .integer(Self.tokenCount),
-      "us_per_1000_tokens": .array(
+      "microsecondsPer1000Tokens": .array(
         figures.map {
           [
-            "block_tokens": .integer($0.blockTokenCount), "hashing": .number($0.hashingMicroseconds),
+            "blockTokens": .integer($0.blockTokenCount), "hashing": .number($0.hashingMicroseconds),
             "memory": .number($0.memoryMicroseconds), "disk": .number($0.diskMicroseconds),
           ]
         }),
@@ -44,13 +44,13 @@ extension CodecMeasurement: JSONConvertible {
   package var json: JSONValue {
     [
       "session": JSONValue(source), "tokens": .integer(tokenCount), "planes": .integer(planeCount),
-      "token_bytes": .integer(tokenByteCount),
+      "tokenBytes": .integer(tokenByteCount),
       "sizes": .array(
         figures.map {
           [
-            "block_tokens": .integer($0.blockTokenCount), "frame_bytes_per_token": .number($0.frameByteCount),
-            "disk_bytes_per_token": .number($0.diskByteCount), "encode_gb_s": .number($0.encodeRate),
-            "decode_gb_s": .number($0.decodeRate),
+            "blockTokens": .integer($0.blockTokenCount), "frameBytesPerToken": .number($0.frameByteCount),
+            "diskBytesPerToken": .number($0.diskByteCount), "encodeGBPerSecond": .number($0.encodeRate),
+            "decodeGBPerSecond": .number($0.decodeRate),
           ]
         }),
     ]

@@ -12,11 +12,11 @@ extension PagingStudy {
           "bytes": .integer(model.capacityTokenCount * layout.tokenByteCount),
           "chosen": .bool(capacityIsChosen),
         ],
-        "busiest_hour_tokens": .integer(busiestHourTokenCount),
-        "maximum_length": .integer(model.maximumTokenCount),
-        "token_time_us": .integer(model.stepMicroseconds),
-        "prefill_rate": .integer(model.prefillRate),
-        "patience_us": .integer(model.patienceMicroseconds),
+        "busiestHourTokens": .integer(busiestHourTokenCount),
+        "maximumLength": .integer(model.maximumTokenCount),
+        "tokenTimeMicroseconds": .integer(model.stepMicroseconds),
+        "prefillRate": .integer(model.prefillRate),
+        "patienceMicroseconds": .integer(model.patienceMicroseconds),
       ],
       "policies": JSONValue(outcomes),
       "scenario": scenario.json,
@@ -29,9 +29,9 @@ extension PagingStudy {
 extension StudyLayout: JSONConvertible {
   package var json: JSONValue {
     [
-      "layers": .integer(layerCount), "kv_heads": .integer(keyValueHeadCount), "head_size": .integer(headSize),
-      "query_heads": .integer(queryHeadCount), "type": .string(elementType.name),
-      "token_bytes": .integer(tokenByteCount), "store": JSONValue(source), "heads_assumed": .bool(headsAreAssumed),
+      "layers": .integer(layerCount), "keyValueHeads": .integer(keyValueHeadCount), "headSize": .integer(headSize),
+      "queryHeads": .integer(queryHeadCount), "elementType": .string(elementType.name),
+      "tokenBytes": .integer(tokenByteCount), "store": JSONValue(source), "headsAssumed": .bool(headsAreAssumed),
     ]
   }
 }
@@ -44,8 +44,8 @@ extension ServingWorkload: JSONConvertible {
         "prompt": .integer(promptTokenCount), "output": .integer(outputTokenCount),
         "longest": .integer(longestTokenCount),
       ],
-      "span_us": .integer(spanMicroseconds),
-      "prefix_blocks": [
+      "spanMicroseconds": .integer(spanMicroseconds),
+      "prefixBlocks": [
         "tokens": .integer(prefixBlockTokenCount), "references": .integer(prefixBlocks.count),
         "unique": .integer(uniquePrefixBlockCount),
       ],
@@ -70,7 +70,7 @@ extension PolicyOutcome: JSONConvertible {
     case .contiguous(let reach, let fit):
       kind = ["kind": "contiguous", "reach": .string(reach.name), "fit": .string(fit.rawValue)]
     case .paged(let count, let shares):
-      kind = ["kind": "paged", "block_tokens": .integer(count), "shares_prefixes": .bool(shares)]
+      kind = ["kind": "paged", "blockTokens": .integer(count), "sharesPrefixes": .bool(shares)]
     }
     kind["name"] = .string(policy.name)
     return [
@@ -78,22 +78,22 @@ extension PolicyOutcome: JSONConvertible {
       "share": [
         "used": .number(share(\.used)), "reserved": .number(share(\.reserved)), "inside": .number(share(\.inside)),
         "outside": .number(share(\.outside)), "free": .number(share(\.free) - share(\.outside)),
-        "unused_of_taken": .number(unusedShareOfTaken),
+        "unusedOfTaken": .number(unusedShareOfTaken),
       ],
-      "row_steps": sums.json,
+      "rowSteps": sums.json,
       "peak": ["used": .integer(peakUsed), "taken": .integer(peakTaken), "held": .integer(peakHeld)],
-      "held_mean": .number(meanHeld),
+      "heldMean": .number(meanHeld),
       "requests": [
-        "admitted": .integer(admittedCount), "refused": .integer(refusedCount), "never_fit": .integer(neverFitCount),
-        "refused_though_free": [
-          "count": .integer(refusedThoughFree), "largest_free_tokens": .integer(largestFreeRefused),
-          "largest_free_share": .number(Double(largestFreeRefused) / Double(max(1, capacityTokenCount))),
-          "needed_tokens": .integer(largestFreeRefusedNeed),
+        "admitted": .integer(admittedCount), "refused": .integer(refusedCount), "neverFit": .integer(neverFitCount),
+        "refusedThoughFree": [
+          "count": .integer(refusedThoughFree), "largestFreeTokens": .integer(largestFreeRefused),
+          "largestFreeShare": .number(Double(largestFreeRefused) / Double(max(1, capacityTokenCount))),
+          "neededTokens": .integer(largestFreeRefusedNeed),
         ],
-        "preemptions": .integer(preemptionCount), "preempted_tokens": .integer(preemptedTokenCount),
-        "served_output_tokens": .integer(servedTokenCount), "waited_us": .integer(waitedMicroseconds),
+        "preemptions": .integer(preemptionCount), "preemptedTokens": .integer(preemptedTokenCount),
+        "servedOutputTokens": .integer(servedTokenCount), "waitedMicroseconds": .integer(waitedMicroseconds),
       ],
-      "timeline": ["part_steps": .integer(timeline.partStepCount), "parts": .array(timeline.parts.map(\.json))],
+      "timeline": ["partSteps": .integer(timeline.partStepCount), "parts": .array(timeline.parts.map(\.json))],
     ]
   }
 }
@@ -111,19 +111,19 @@ extension AllocationPolicy.Reach {
 extension FragmentationScenario: JSONConvertible {
   package var json: JSONValue {
     [
-      "name": .string(Self.name), "capacity_tokens": .integer(model.capacityTokenCount),
-      "short_requests": .integer(shortRequests.count),
-      "long_request": [
+      "name": .string(Self.name), "capacityTokens": .integer(model.capacityTokenCount),
+      "shortRequests": .integer(shortRequests.count),
+      "longRequest": [
         "prompt": .integer(longRequest.promptTokenCount), "output": .integer(longRequest.outputTokenCount),
       ],
       "verdicts": .array(
         verdicts.map { verdict in
           [
             "policy": .string(verdict.policy.name), "admitted": .bool(verdict.isAdmitted),
-            "short_requests_admitted": .integer(verdict.admittedCount),
-            "free_tokens": .integer(verdict.freeTokenCount), "holes": .integer(verdict.holeCount),
-            "largest_hole_tokens": .integer(verdict.largestHoleTokenCount),
-            "wanted_tokens": .integer(verdict.wantedTokenCount), "given_pieces": .integer(verdict.given.count),
+            "shortRequestsAdmitted": .integer(verdict.admittedCount),
+            "freeTokens": .integer(verdict.freeTokenCount), "holes": .integer(verdict.holeCount),
+            "largestHoleTokens": .integer(verdict.largestHoleTokenCount),
+            "wantedTokens": .integer(verdict.wantedTokenCount), "givenPieces": .integer(verdict.given.count),
           ]
         }),
     ]
@@ -133,13 +133,13 @@ extension FragmentationScenario: JSONConvertible {
 extension Recommendation: JSONConvertible {
   package var json: JSONValue {
     [
-      "block_tokens": .integer(blockTokenCount), "measured": .bool(isMeasured),
-      "margin": .number(Self.margin), "waste_limit": .number(Self.wasteLimit),
+      "blockTokens": .integer(blockTokenCount), "measured": .bool(isMeasured),
+      "margin": .number(Self.margin), "wasteLimit": .number(Self.wasteLimit),
       "costs": .array(
         costs.map { cost in
           func number(_ value: Double?) -> JSONValue { value.map { .number($0) } ?? .null }
           return [
-            "block_tokens": .integer(cost.blockTokenCount), "waste": .number(cost.waste),
+            "blockTokens": .integer(cost.blockTokenCount), "waste": .number(cost.waste),
             "attention": number(cost.attention), "bytes": number(cost.bytes), "lookup": number(cost.lookup),
             "total": .number(cost.total),
           ]

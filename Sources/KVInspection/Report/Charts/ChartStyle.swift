@@ -99,6 +99,8 @@ package enum ChartStyle {
     .matrix text.self { fill: var(--ink); }
     @media (max-width: 44rem) {
       .matrix { grid-template-columns: 8rem minmax(0, 1fr); gap: 0 .5rem; }
+      .heat td { padding: .2rem .1rem; }
+      .heat td small { min-width: 4.2em; }
       .matrix.many .column, .matrix .inside { display: none; }
     }
     """

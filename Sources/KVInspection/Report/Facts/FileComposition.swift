@@ -10,7 +10,7 @@ package struct FileComposition: Hashable, Sendable {
   package var sessionBodyByteCount = 0
   /// What extents hold beside their payload: headers, and the rest of their last page.
   package var paddingByteCount = 0
-  /// Pages of the tables' trees: the records of blocks and sessions, and the way to them.
+  /// Pages of the tables' trees, the records of blocks and sessions in them, and LMDB's own.
   package var treeByteCount = 0
   /// Pages that wait to be used again.
   package var freeByteCount = 0
@@ -22,29 +22,26 @@ package struct FileComposition: Hashable, Sendable {
       + unreachableByteCount
   }
 
-  /// - Parameters:
-  ///   - frames: bytes of all blocks' frames.
-  ///   - sessions: all of them.
-  init(file: LMDBFileReport, frames: Int, sessions: [SessionSummary]) {
-    let pageByteCount = file.pageByteCount
-    func bytes(_ pages: UInt64) -> Int { Int(clamping: pages) &* pageByteCount }
-    let fileByteCount = Int(clamping: file.fileByteCount)
-    let overflow = bytes(file.tables.reduce(0) { $0 &+ $1.overflowPageCount })
-    let checkpoints = sessions.reduce(0) { $0 &+ ($1.checkpoint?.frame.byteCount ?? 0) }
-    let bodies = sessions.reduce(0) { $0 &+ ($1.body.id == 0 ? 0 : $1.body.byteCount) }
-    // The tables may have changed between the guard's walk and the scan: no part is negative, and the sum stays.
-    var left = fileByteCount
+  init(_ statistics: StoreStatistics) {
+    let file = statistics.file
+    let extentPageCount = file.tables.first { $0.name == Self.extentTableName }?.overflowPageCount ?? 0
+    var left = statistics.fileByteCount
+    // Others may write between the guard's walk and the scan: no part is negative, and the sum stays.
     func take(_ count: Int) -> Int {
       let taken = min(max(0, count), left)
       left -= taken
       return taken
     }
-    freeByteCount = take(bytes(file.freePageCount))
-    unreachableByteCount = take(bytes(file.unreachablePageCount))
-    frameByteCount = take(frames)
-    checkpointByteCount = take(checkpoints)
-    sessionBodyByteCount = take(bodies)
-    paddingByteCount = take(overflow - frames - checkpoints - bodies)
+    let waste = statistics.waste
+    freeByteCount = take(waste.freeByteCount)
+    unreachableByteCount = take(waste.unreachableByteCount)
+    frameByteCount = take(statistics.compressedByteCount)
+    checkpointByteCount = take(statistics.checkpointByteCount)
+    paddingByteCount = take(waste.extentPaddingByteCount)
+    sessionBodyByteCount = take(
+      Int(clamping: extentPageCount) &* file.pageByteCount - frameByteCount - checkpointByteCount - paddingByteCount)
     treeByteCount = left
   }
+
+  private static let extentTableName = "extents"
 }

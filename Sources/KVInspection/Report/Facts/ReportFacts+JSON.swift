@@ -9,10 +9,11 @@ extension ReportFacts: JSONConvertible {
       "limits": [
         "depth": .integer(options.depth), "sessions": .integer(options.sessionLimit),
         "matrixSessions": .integer(ReportOptions.matrixLimit), "treeNodes": .integer(ReportOptions.treeNodeLimit),
-        "frameSamples": .integer(ReportOptions.frameSampleLimit),
+        "treeWidth": .integer(ReportOptions.treeWidth),
       ],
       "info": info.json, "health": JSONValue(health.items),
     ]
+    members["activity"] = activity?.json ?? .null
     members["contents"] = contents?.json ?? .null
     return .object(members)
   }
@@ -20,10 +21,7 @@ extension ReportFacts: JSONConvertible {
 
 extension ReportFacts.Contents: JSONConvertible {
   package var json: JSONValue {
-    [
-      "file": file?.json ?? .null, "sessions": sessions.json, "sharing": sharing.json, "planes": JSONValue(planes),
-      "ages": JSONValue(use.ages), "holders": JSONValue(use.holders), "tree": tree.json,
-    ]
+    ["file": file.json, "sessions": sessions.json, "sharing": sharing.json, "tree": tree.json]
   }
 }
 
@@ -47,7 +45,7 @@ extension FileComposition: JSONConvertible {
 extension SessionRanking: JSONConvertible {
   package var json: JSONValue {
     [
-      "count": .integer(sessionCount), "expired": .integer(expiredCount), "expiredBytes": .integer(expiredByteCount),
+      "count": .integer(sessionCount), "expiredBytes": .integer(expiredByteCount),
       "incomplete": .integer(incompleteCount), "top": JSONValue(top),
       "rest": [
         "sessions": .integer(rest.sessionCount), "tokens": .integer(rest.tokenCount),
@@ -69,21 +67,5 @@ extension SharedPrefixes: JSONConvertible {
         }),
       "commonTokens": .array(tokenCounts.map { .array($0.map { .integer($0) }) }),
     ]
-  }
-}
-
-extension PlaneCompression: JSONConvertible {
-  package var json: JSONValue {
-    [
-      "space": .unsigned(UInt64(space.rawValue)), "layer": .integer(plane.layer), "kind": .string("\(plane.kind)"),
-      "elementType": .string(elementType.name), "frames": .integer(frameCount), "blocks": .integer(blockCount),
-      "bytes": ["rows": .integer(rawByteCount), "stored": .integer(storedByteCount)],
-    ]
-  }
-}
-
-extension BlockUse.Bin: JSONConvertible {
-  package var json: JSONValue {
-    ["title": .string(title), "blocks": .integer(blockCount), "frameBytes": .integer(frameByteCount)]
   }
 }

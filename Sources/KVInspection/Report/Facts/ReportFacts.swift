@@ -6,15 +6,15 @@ package struct ReportFacts: Sendable {
   package var options: ReportOptions
   package var info: StoreInfo
   package var verify: VerifyReport
+  /// What processes did with the store; nil where nobody told.
+  package var activity: StoreActivity?
   package var contents: Contents?
 
-  /// What only a store that opens tells.
+  /// What only a store that opens tells, beside ``info``.
   package struct Contents: Sendable {
-    package var file: FileComposition?
+    package var file: FileComposition
     package var sessions: SessionRanking
     package var sharing: SharedPrefixes
-    package var planes: [PlaneCompression]
-    package var use: BlockUse
     package var tree: PrefixTree
   }
 

@@ -24,7 +24,7 @@ package struct ReportHealth: Sendable {
   package init(_ facts: ReportFacts) {
     addFile(facts)
     addFindings(facts)
-    if let contents = facts.contents { addContents(contents) }
+    if let contents = facts.contents, let statistics = facts.statistics { addContents(contents, statistics) }
     items = items.enumerated().sorted { ($0.element.level, $0.offset) < ($1.element.level, $1.offset) }.map(\.element)
   }
 
@@ -55,25 +55,47 @@ package struct ReportHealth: Sendable {
   }
 
   private mutating func addFindings(_ facts: ReportFacts) {
-    let findings = facts.verify.findings
-    if facts.verify.isUsable, findings.isEmpty {
+    let verify = facts.verify
+    if verify.isUsable, verify.isSound {
+      let scope = verify.scope.map {
+        " (\(Figures.count($0.blockCount, "block")), \(Figures.count($0.sessionCount, "session")))"
+      }
       add(
         .good, "Records, links and counts agree",
-        "Every record was read, every block’s parent, children and session count was checked. Frames were not decoded: "
-          + "`kvpager verify --deep` does that.")
+        "Every record was read\(scope ?? ""), and every block’s parent, children and session count checked. "
+          + "Frames were not decoded: `kvpager verify --deep` does that.")
     }
+    // The refusal says already what the guard found first.
+    let findings = facts.info.refusal == nil ? verify.findings : verify.findings.filter { $0.kind != "file" }
     for finding in findings.prefix(ReportOptions.findingLimit) {
-      add(.bad, "Found by verify: \(finding.kind)", finding.message)
+      let level = Self.level(finding.severity)
+      add(level, Self.word(finding.severity) + ": " + finding.description, "", remedy: Self.sentence(finding.remedy))
     }
-    if findings.count > ReportOptions.findingLimit {
-      let more = findings.count - ReportOptions.findingLimit
+    let more = verify.findingCount - min(findings.count, ReportOptions.findingLimit)
+    if !findings.isEmpty, more > 0 {
       add(
-        .bad, "\(Figures.count(more, "more finding"))", "The first \(ReportOptions.findingLimit) are told here.",
-        remedy: "`kvpager verify` lists all.")
+        findings.dropFirst(ReportOptions.findingLimit).map { Self.level($0.severity) }.min() ?? .bad,
+        Figures.count(more, "more finding"), "The gravest are told here.", remedy: "`kvpager verify` lists all.")
     }
   }
 
-  private mutating func addContents(_ contents: ReportFacts.Contents) {
+  private static func level(_ severity: VerifyFinding.Severity) -> Level { severity == .waste ? .caution : .bad }
+
+  private static func word(_ severity: VerifyFinding.Severity) -> String {
+    switch severity {
+    case .damage: "Damage"
+    case .inconsistency: "Inconsistency"
+    case .waste: "Waste"
+    }
+  }
+
+  /// "storing it again writes it anew" as a sentence of its own.
+  private static func sentence(_ text: String) -> String {
+    guard let first = text.first, first != "`" else { return text + "." }
+    return first.uppercased() + text.dropFirst() + "."
+  }
+
+  private mutating func addContents(_ contents: ReportFacts.Contents, _ statistics: StoreStatistics) {
     let sessions = contents.sessions
     if sessions.incompleteCount > 0 {
       add(
@@ -81,23 +103,38 @@ package struct ReportHealth: Sendable {
         "Blocks that they hold are gone or damaged.", remedy: "Their tokens are kept: an engine computes the rest anew."
       )
     }
-    if contents.use.damagedCount > 0 {
+    if statistics.damagedRecordCount > 0 {
       add(
-        .bad, "\(Figures.count(contents.use.damagedCount, "record")) cannot be read", "They are counted nowhere else.",
-        remedy: "`kvpager verify` names them.")
+        .bad, "\(Figures.count(statistics.damagedRecordCount, "record")) cannot be read",
+        "They are counted nowhere else.", remedy: "`kvpager verify` names them.")
     }
-    if sessions.expiredCount > 0 {
+    if statistics.expiredSessionCount > 0 {
       add(
-        .caution,
-        "\(Figures.count(sessions.expiredCount, "session")) expired",
-        "What they alone hold: \(Figures.bytes(sessions.expiredByteCount)) of rows.",
-        remedy: "The next `kvpager gc` deletes them.")
+        .caution, "\(Figures.count(statistics.expiredSessionCount, "session")) expired",
+        "What no other session holds of that: \(Figures.bytes(sessions.expiredByteCount)) of rows.",
+        remedy: "The next `kvpager gc` deletes what has expired.")
     }
-    if let unreachable = contents.file?.unreachableByteCount, unreachable > 0 {
+    if contents.file.unreachableByteCount > 0 {
       add(
-        .caution, "\(Figures.bytes(unreachable)) of the file is lost to it",
+        .caution, "\(Figures.bytes(contents.file.unreachableByteCount)) of the file is lost to it",
         "Pages that nothing leads to: harmless, left by a power loss or a killed writer.",
         remedy: "`kvpager compact` writes the store anew without them.")
+    }
+    addReaders(statistics.readers)
+  }
+
+  private mutating func addReaders(_ readers: [ReaderFacts]) {
+    let stale = readers.count(where: \.isStale)
+    if stale > 0 {
+      add(
+        .caution, "\(Figures.count(stale, "process", plural: "processes")) died while reading",
+        "The pages that they held are free again: their slots were cleared just now.")
+    }
+    if let last = readers.filter({ !$0.isStale }).compactMap(\.commitsBehind).max(), last > 100 {
+      add(
+        .caution, "A reader is \(Figures.count(Int(clamping: last), "commit")) behind",
+        "While it reads, no page freed since can be used again, and the file grows.",
+        remedy: "End that process, or let it read in shorter steps.")
     }
   }
 }

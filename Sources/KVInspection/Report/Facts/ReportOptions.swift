@@ -1,3 +1,5 @@
+import KVBlocks
+
 /// How much a report shows. Whatever it leaves out is summed up, and said on the page.
 package struct ReportOptions: Sendable {
   package static let depthLimit = 64
@@ -8,8 +10,10 @@ package struct ReportOptions: Sendable {
   /// Boxes of the prefix tree at most.
   package static let treeNodeLimit = 900
   package static let treeWidth = 24
-  /// Frames of a space whose headers are read, to learn how well each plane compresses.
-  package static let frameSampleLimit = 2048
+  /// The part of all frames below which a branch is too small to be seen, and is summed up.
+  package static let treeFoldShare = 0.002
+  /// Names of sessions that end in a box.
+  package static let treeNameLimit = 3
   /// Findings of `verify` that are told one by one.
   package static let findingLimit = 20
 
@@ -21,11 +25,17 @@ package struct ReportOptions: Sendable {
   package var nowMicroseconds: UInt64
   /// Version of the program that makes the report.
   package var programVersion: String
+  /// Makes text of tokens, where a vocabulary is at hand.
+  package var text: (@Sendable ([Token]) -> String)?
 
-  package init(depth: Int = 12, sessionLimit: Int = 100, nowMicroseconds: UInt64, programVersion: String) {
+  package init(
+    depth: Int = 12, sessionLimit: Int = 100, nowMicroseconds: UInt64, programVersion: String,
+    text: (@Sendable ([Token]) -> String)? = nil
+  ) {
     self.depth = depth
     self.sessionLimit = sessionLimit
     self.nowMicroseconds = nowMicroseconds
     self.programVersion = programVersion
+    self.text = text
   }
 }

@@ -14,7 +14,6 @@ package struct SessionRanking: Hashable, Sendable {
   package var top: [SessionFacts]
   package var rest = Rest()
   package var sessionCount: Int
-  package var expiredCount = 0
   /// Bytes of rows that expired sessions alone hold.
   package var expiredByteCount = 0
   /// Sessions that lack a block.
@@ -39,7 +38,6 @@ package struct SessionRanking: Hashable, Sendable {
     for session in sessions {
       if session.missingBlockCount > 0 { incompleteCount += 1 }
       guard let expires = session.expiresMicroseconds, expires <= nowMicroseconds else { continue }
-      expiredCount += 1
       expiredByteCount &+= session.uniqueByteCount
     }
   }

@@ -13,8 +13,8 @@ package enum Figures {
   }
 
   /// "1 block", "2,000 blocks".
-  package static func count(_ value: Int, _ noun: String) -> String {
-    "\(count(value)) \(noun)\(value == 1 ? "" : "s")"
+  package static func count(_ value: Int, _ noun: String, plural: String? = nil) -> String {
+    "\(count(value)) \(value == 1 ? noun : plural ?? noun + "s")"
   }
 
   /// "512 B", "1.5 KiB", "11.3 MiB".
@@ -73,6 +73,7 @@ package enum Figures {
   package static func html(_ value: Int, _ text: String) -> HTML { "<data value=\"\(value)\">\(text)</data>" }
   package static func html(bytes value: Int) -> HTML { html(value, bytes(value)) }
   package static func html(count value: Int) -> HTML { html(value, count(value)) }
+  package static func html(count value: UInt64) -> HTML { html(count: Int(clamping: value)) }
 
   /// A number that has a name in the page, the same as in the JSON: "bytes.unique".
   package static func html(_ value: Int, _ text: String, named name: String) -> HTML {

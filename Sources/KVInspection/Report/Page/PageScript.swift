@@ -30,7 +30,7 @@ package enum PageScript {
       const value = (row, column) => {
         const cell = row.cells[column];
         const mark = cell.querySelector("data, time");
-        if (!mark) return cell.textContent.trim();
+        if (!mark) return (cell.querySelector("bdi") ?? cell).textContent.trim();
         return mark.tagName === "DATA" ? Number(mark.value) : mark.dateTime;
       };
       for (const table of document.querySelectorAll("table[data-sortable]")) {

@@ -144,7 +144,7 @@ package enum PageStyle {
     details.table { margin-top: .75rem; }
     summary { cursor: pointer; color: var(--accent); font-size: .875rem; width: fit-content; padding: .15rem 0; }
     details[open] > summary { margin-bottom: .5rem; }
-    .below { margin-top: .6rem; }
+    .below { margin-top: 1.25rem; }
     td small.title, th small.title { display: block; color: var(--quiet); font-weight: 400; font-size: .8125rem; }
     """
 

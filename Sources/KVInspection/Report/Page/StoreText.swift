@@ -10,18 +10,23 @@ package enum StoreText {
     // An inspector's text may be megabytes: no more of it is looked at than is shown.
     for scalar in text.unicodeScalars {
       guard count < limit else { return result + "…" }
-      count += 1
-      switch scalar.properties.generalCategory {
-      case .control where scalar.value < 0x20: result.unicodeScalars.append(picture(0x2400 + scalar.value))
-      case .control where scalar.value == 0x7f: result.unicodeScalars.append(picture(0x2421))
-      // Joiners, which emoji and several scripts are written with.
-      case .format where scalar == "\u{200c}" || scalar == "\u{200d}": result.unicodeScalars.append(scalar)
-      case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned:
-        result += "\\u{\(String(scalar.value, radix: 16))}"
-      default: result.unicodeScalars.append(scalar)
-      }
+      let seen = visible(scalar)
+      count += seen.unicodeScalars.count
+      result += seen
     }
     return result.isEmpty ? "(empty)" : result
+  }
+
+  private static func visible(_ scalar: Unicode.Scalar) -> String {
+    switch scalar.properties.generalCategory {
+    case .control where scalar.value < 0x20: picture(0x2400 + scalar.value)
+    case .control where scalar.value == 0x7f: picture(0x2421)
+    // Joiners, which emoji and several scripts are written with.
+    case .format where scalar == "\u{200c}" || scalar == "\u{200d}": String(scalar)
+    case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned:
+      "\\u{\(String(scalar.value, radix: 16))}"
+    default: String(scalar)
+    }
   }
 
   /// A name in a sentence or a cell: isolated, so that its writing direction stays its own.
@@ -39,5 +44,5 @@ package enum StoreText {
     }.joined()
   }
 
-  private static func picture(_ value: UInt32) -> Unicode.Scalar { Unicode.Scalar(value) ?? "\u{fffd}" }
+  private static func picture(_ value: UInt32) -> String { String(Unicode.Scalar(value) ?? "\u{fffd}") }
 }

@@ -33,15 +33,15 @@ enum BytesSection {
     return steps
   }
 
-  static func section(_ statistics: StoreStatistics, _ file: FileComposition?) -> PageFrame.Section {
+  static func section(_ statistics: StoreStatistics, _ file: FileComposition) -> PageFrame.Section {
     let steps = steps(statistics)
-    var figures = [
+    let figures = [
       Figure.html(
         "From the sessions to the file",
         note: "Hatched: what a step saved. Orange, at the end: what it added.",
-        drawing: BarList(steps.map(bar)).html, table: table(steps).html)
+        drawing: BarList(steps.map(bar)).html, table: table(steps).html),
+      composition(file, statistics.waste),
     ]
-    if let file { figures.append(composition(file)) }
     return PageFrame.Section(
       "bytes", "Where the bytes go", short: "Bytes", lead: lead(statistics), body: figures.joined())
   }
@@ -87,7 +87,7 @@ enum BytesSection {
     return table
   }
 
-  private static func composition(_ file: FileComposition) -> HTML {
+  private static func composition(_ file: FileComposition, _ waste: StoreWaste) -> HTML {
     let bar = StackedBar(
       [
         .init("Frames of blocks", file.frameByteCount, fill: .first, note: "compressed keys and values"),
@@ -108,8 +108,15 @@ enum BytesSection {
       ])
     }
     table.setTotal(["The file", Figures.html(count: bar.total), "\(Figures.bytes(bar.total))", "100 %"])
+    let tails: HTML =
+      waste.tailCount > 0
+      ? """
+       \(Figures.count(waste.tailCount, "block")) of all are tails: short ones, which take their rows on disk, and in \
+      RAM a whole frame, \(Figures.bytes(waste.unusedRowByteCount)) of it unused.
+      """ : ""
     return Figure.html(
-      "What the file is made of", note: "All \(Figures.bytes(bar.total)), each byte counted once.", drawing: bar.html,
+      "What the file is made of", note: "All \(Figures.bytes(bar.total)), each byte counted once.\(tails)",
+      drawing: bar.html,
       table: table.html)
   }
 }

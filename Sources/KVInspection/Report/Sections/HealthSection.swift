@@ -16,10 +16,11 @@ enum HealthSection {
   }
 
   private static func item(_ item: ReportHealth.Item) -> HTML {
+    let text: HTML = item.text.isEmpty ? "" : StoreText.sentence(item.text)
     let remedy: HTML? = item.remedy.isEmpty ? nil : " \(StoreText.sentence(item.remedy))"
     return """
       <li>\(mark(item.level))<div><span class="word">\(StoreText.visible(item.title, limit: 200))</span>
-      <p>\(StoreText.sentence(item.text))\(remedy)</p></div></li>
+      <p>\(text)\(remedy)</p></div></li>
 
       """
   }

@@ -33,19 +33,19 @@ enum Masthead {
   }
 
   private static func tiles(_ facts: ReportFacts, _ health: ReportHealth) -> [HTML] {
-    guard let statistics = facts.statistics, let contents = facts.contents else {
+    guard let statistics = facts.statistics else {
       return [healthTile(health)] + damagedTiles(facts)
     }
     func count(_ value: Int, _ name: String) -> HTML { Figures.html(value, Figures.count(value), named: name) }
     let (logical, disk) = (statistics.logicalByteCount, statistics.diskByteCount)
-    let tokenCount = contents.tree.amount.tokenCount
+    let tokenCount = statistics.total.tokenCount
     return [
       healthTile(health),
       tile("Sessions", count(statistics.sessionCount, "sessions"), "in the store"),
       tile(
         "Blocks", count(statistics.uniqueBlockCount, "blocks.unique"),
         "held \(count(statistics.blockReferenceCount, "blocks.references")) times"),
-      tile("Tokens", Figures.html(count: tokenCount), "in stored blocks"),
+      tile("Tokens", count(tokenCount, "tokens"), "in stored blocks"),
       tile("Keys and values", Figures.html(bytes: logical), "as sessions see them"),
       tile(
         "On disk", Figures.html(bytes: disk),

@@ -1,0 +1,33 @@
+import KVBlocks
+import KVDiskTier
+
+/// Names of what a store holds, some of them: what a shell completes.
+extension StoreInspector {
+  package func sessionNames(startingWith prefix: String, limit: Int) throws(StoreError) -> [String] {
+    try withTier { (tier) throws(StoreError) in
+      var names: Set<String> = []
+      for summary in try tier.sessionSummaries() where summary.name.hasPrefix(prefix) {
+        guard names.count < limit else { break }
+        names.insert(summary.name)
+      }
+      return names.sorted()
+    }
+  }
+
+  package func spaceNumbers() throws(StoreError) -> [String] {
+    try withTier { (tier) throws(StoreError) in try tier.spaces().map { String($0.id.rawValue) } }
+  }
+
+  /// In hexadecimal digits, by space and hash.
+  package func blockHashes(startingWith prefix: String, limit: Int) throws(StoreError) -> [String] {
+    try withTier { (tier) throws(StoreError) in
+      var hashes: [String] = []
+      try tier.scanBlocks { (block) throws(StoreError) in
+        let text = block.key.hash.description
+        if text.hasPrefix(prefix) { hashes.append(text) }
+        return hashes.count < limit
+      }
+      return hashes
+    }
+  }
+}
