@@ -18,7 +18,8 @@ extension AttentionMeasurement: JSONConvertible {
       "sizes": .array(
         figures.map {
           [
-            "blockTokens": .integer($0.blockTokenCount), "ratio": .number($0.ratio), "microseconds": .number($0.microseconds),
+            "blockTokens": .integer($0.blockTokenCount), "ratio": .number($0.ratio),
+            "microseconds": .number($0.microseconds),
           ]
         }),
     ]
