@@ -9,13 +9,14 @@ struct StudyPagingCommand: ParsableCommand, MayNeedStore {
   static let configuration = CommandConfiguration(
     commandName: "paging",
     abstract: "Compare contiguous and paged memory for keys and values, and recommend a block size.",
-    usage: "kvpager study paging [--trace <file> | --distribution <lengths>] [<options>]",
+    usage: "kvpager study paging [--trace <file>] [<options>]",
     discussion: """
       Serves a workload's requests from one memory, again and again: contiguous at the maximum length, at the \
       next power of two, at the exact length (which nobody knows before) with first fit and with best fit, and \
       paged in blocks of 1 to 512 tokens.
 
-      THE SERVER  Memory is what is short; compute never is. A request holds its prompt's rows from when it is \
+      SERVER
+      Memory is what is short; compute never is. A request holds its prompt's rows from when it is \
       admitted, computes them at --prefill-rate, then gains a row each --token-time, and leaves when its output \
       is whole. Who does not fit waits, first come, first served, and is refused after --patience (0: no queue). \
       Paging takes a block when a row needs one and admits while a hundredth of the blocks stays free; where none \
@@ -24,21 +25,24 @@ struct StudyPagingCommand: ParsableCommand, MayNeedStore {
       unless --capacity says otherwise, is what the requests of the busiest hour would hold on average if \
       nothing was wasted; at least the longest request at the next power of two.
 
-      MEMORY  used: rows that hold a token. reserved: taken, and will hold one later. inside: taken, and never \
+      MEMORY
+      used: rows that hold a token. reserved: taken, and will hold one later. inside: taken, and never \
       will. outside: free, and enough for the first in the queue, but in no hole that fits it. free: the rest. \
       Means over the time from the first arrival to the last.
 
-      TRACES  JSON lines with timestamp (ms), input_length, output_length and hash_ids (blocks of 512 tokens), \
+      TRACES
+      JSON lines with timestamp (ms), input_length, output_length and hash_ids (blocks of 512 tokens), \
       as Mooncake's and WEKA's have them; or a table TIMESTAMP,ContextTokens,GeneratedTokens, as Azure's. Plain, \
       or compressed with zstd.
 
-      DISTRIBUTIONS  fixed:N, uniform:LOW-HIGH, lognormal:MEDIAN,SIGMA or chat, of prompts; after a slash, of \
+      DISTRIBUTIONS
+      fixed:N, uniform:LOW-HIGH, lognormal:MEDIAN,SIGMA or chat, of prompts; after a slash, of \
       outputs: lognormal:1000,1/uniform:50-400.
 
       EXAMPLES
         kvpager study paging
         kvpager study paging --trace conversation.jsonl.zst --html paging.html
-        kvpager study paging --store kv --capacity 24GiB --distribution uniform:100-2000
+        kvpager study paging --store kv --capacity 24GiB --distribution fixed:900
       """)
 
   @Option(help: ArgumentHelp("Layers of the model.", valueName: "n")) var layers: Int?

@@ -11,7 +11,9 @@ struct PagingStudyText {
     [facts, memory, requests, scenario, measured, costs, recommendation].filter { !$0.isEmpty }.joined(separator: "\n")
   }
 
-  private static func percent(_ share: Double) -> String { "\(Decimal.text(share * 100, digits: 1)) %" }
+  private static func percent(_ share: Double, digits: Int = 1) -> String {
+    "\(Decimal.text(share * 100, digits: digits)) %"
+  }
 
   private static func seconds(_ microseconds: Int) -> String {
     let seconds = Double(microseconds) / 1_000_000
@@ -61,7 +63,8 @@ struct PagingStudyText {
       table.append([
         outcome.policy.name, Self.percent(outcome.share(\.used)), Self.percent(outcome.share(\.reserved)),
         Self.percent(outcome.share(\.inside)), Self.percent(outcome.share(\.outside)),
-        Self.percent(outcome.share(\.free) - outcome.share(\.outside)), Self.percent(outcome.unusedShareOfTaken),
+        Self.percent(outcome.share(\.free) - outcome.share(\.outside)),
+        Self.percent(outcome.unusedShareOfTaken, digits: 2),
         Self.percent(Double(outcome.peakUsed) / Double(outcome.capacityTokenCount)),
       ])
     }
@@ -84,18 +87,22 @@ struct PagingStudyText {
       ])
     }
     return table.text
+      + "though free: refused while all their rows had room in what was free; largest: the most that was\n"
+      + "(paging keeps a hundredth free for those that grow)\n"
   }
 
   private var scenario: String {
     let scenario = study.scenario
     let need = scenario.longRequest.tokenCount
     var table = TextTable([
-      ("FRAGMENTATION", .left), ("FREE", .right), ("HOLES", .right), ("LARGEST", .right), ("ASKS FOR", .right),
+      ("FRAGMENTATION", .left), ("SERVED", .right), ("FREE", .right), ("HOLES", .right), ("LARGEST", .right),
+      ("ASKS FOR", .right),
       ("FREE / NEED", .right), ("", .left),
     ])
     for verdict in scenario.verdicts {
       table.append([
-        verdict.policy.name, Decimal.grouped(verdict.freeTokenCount), Decimal.grouped(verdict.holeCount),
+        verdict.policy.name, Decimal.grouped(verdict.admittedCount), Decimal.grouped(verdict.freeTokenCount),
+        Decimal.grouped(verdict.holeCount),
         Decimal.grouped(verdict.largestHoleTokenCount), Decimal.grouped(verdict.wantedTokenCount),
         Share.factor(verdict.freeTokenCount, need), verdict.isAdmitted ? "admitted" : "refused",
       ])

@@ -54,18 +54,20 @@ package struct SampleRows: Sendable {
   /// far larger than the rest, and a token's row is near the one before; keys more so than values.
   package init(_ layout: StudyLayout) {
     tokenCount = Self.tokenLimit
+    // Quantised types are not made up: their bytes would tell nothing.
+    let type = [.f16, .bf16, .f32].contains(layout.elementType) ? layout.elementType : .f16
     let elementCount = layout.keyValueHeadCount * layout.headSize
     var draws = SeededDraws(seed: 4)
     planes = []
     for index in 0..<Self.planeLimit {
       let plane = Plane(index % 2 == 0 ? .keys : .values, layer: index / 2)
-      let rowByteCount = elementCount * layout.elementType.unitByteCount
-      let likeness = plane.kind == .keys ? 0.9 : 0.5
+      let rowByteCount = elementCount * type.unitByteCount
+      let likeness = plane.kind == .keys ? 0.5 : 0.2
       let fresh = (1 - likeness * likeness).squareRoot()
       var (means, spreads, state) = ([Double](), [Double](), [Double]())
       for _ in 0..<elementCount {
         let isLarge = plane.kind == .keys && draws.below(50) == 0
-        means.append(draws.normal() * (plane.kind == .keys ? (isLarge ? 8 : 1) : 0.05))
+        means.append(draws.normal() * (plane.kind == .keys ? (isLarge ? 8 : 0.5) : 0.05))
         spreads.append(exp(0.5 * draws.normal()) * (plane.kind == .keys ? 0.7 : 0.25))
         state.append(draws.normal())
       }
@@ -78,11 +80,11 @@ package struct SampleRows: Sendable {
             state[element] = likeness * state[element] + fresh * 2 * (draw / Double(1 << 53) - 1.5)
             let value = Float(means[element] + spreads[element] * state[element])
             Self.store(
-              value, layout.elementType, buffer, at: token * rowByteCount + element * layout.elementType.unitByteCount)
+              value, type, buffer, at: token * rowByteCount + element * type.unitByteCount)
           }
         }
       }
-      planes.append((PlaneLayout(plane, elementType: layout.elementType, rowByteCount: rowByteCount), bytes))
+      planes.append((PlaneLayout(plane, elementType: type, rowByteCount: rowByteCount), bytes))
     }
   }
 

@@ -91,8 +91,8 @@ enum MeasuredSection {
     return Figure.html(
       "A token on disk",
       note: """
-        Rows \(source), \(Figures.count(measured.tokenCount, "token")) of \(Figures.count(measured.planeCount, "plane")); \
-        a token’s rows are \(Figures.bytes(measured.tokenByteCount)).
+        Rows \(source), \(Figures.count(measured.tokenCount, "token")) of \
+        \(Figures.count(measured.planeCount, "plane")); a token’s rows are \(Figures.bytes(measured.tokenByteCount)).
         """,
       drawing: StackRows(rows: rows).html
         + Legend.html([("t1", "its part of the frame, header included"), ("hatched", "padding")]),

@@ -6,7 +6,8 @@ enum StudyStyle {
     .occupancy .hollow { stroke: none; }
     .addresses { background: var(--card); }
     .hollow-plain { fill: var(--line); }
-    .axis { display: flex; justify-content: space-between; color: var(--quiet); font-size: .8125rem; margin-top: .2rem; }
+    .axis { display: flex; justify-content: space-between; color: var(--quiet); font-size: .8125rem;
+      margin-top: .2rem; }
     .rule { max-width: 46rem; margin: 0 0 1rem; }
     .rule li { list-style: disc; margin: 0 0 .35rem 1.25rem; }
     .legend { gap: .25rem 1.1rem; }
