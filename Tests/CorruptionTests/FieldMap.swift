@@ -16,6 +16,11 @@ struct FieldMap {
     case structure
     /// A record or frame: the store opens, and a finding of one of these kinds names the object.
     case object(kinds: Set<String>, Owner)
+
+    /// As well a finding of `kind`.
+    func or(_ kind: String) -> Rule {
+      if case .object(let kinds, let owner) = self { .object(kinds: kinds.union([kind]), owner) } else { self }
+    }
   }
 
   enum Owner: Hashable {
@@ -275,7 +280,7 @@ struct FieldMap {
     addRunHeader(name, entry, .structure)
     add(
       "extent of \(name)", entry.value.lowerBound..<entry.value.lowerBound + 16,
-      [("magic", 4), ("piece", 2), ("pieces", 2), ("frame id", 8)], rule)
+      [("magic", 4), ("piece", 2), ("pieces", 2), ("frame id", 8)], rule.or("extent"))
     let whole = payload.lowerBound..<min(payload.upperBound, payload.lowerBound + byteCount)
     frameRanges[frame, default: []] += [entry.value.lowerBound..<entry.value.lowerBound + 16, whole]
     if let session = bodies[frame] {

@@ -16,7 +16,10 @@ extension TableAudit {
       }
       // Which parent an unreadable block has, nobody knows.
       guard !index.flags[position].contains(.unreadable) else { return }
-      if index.parentWords[position] == child.parent.hash.words.0 {
+      // The index keeps a part of the parent's hash; the rest is known where the parent is. Any doubt is confirmed.
+      let isKnown =
+        spaces[child.parent.space]?.root == child.parent.hash || index.position(of: child.parent) != nil
+      if isKnown, index.parentWords[position] == child.parent.hash.words.0 {
         index.flags[position].insert(.listed)
       } else {
         problems.append(.strayChild(parent: child.parent, hash: child.hash))
