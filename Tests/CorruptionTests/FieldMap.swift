@@ -23,6 +23,15 @@ struct FieldMap {
     case session(SessionKey)
     case space(SpaceID)
     case store
+
+    var space: SpaceID? {
+      switch self {
+      case .block(let key): key.space
+      case .session(let key): key.space
+      case .space(let id): id
+      case .store: nil
+      }
+    }
   }
 
   /// Bytes that mean one thing.

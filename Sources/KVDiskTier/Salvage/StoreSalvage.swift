@@ -63,7 +63,7 @@ package struct StoreSalvage {
   private mutating func write() throws(StoreError) {
     let isEverythingWanted = scan.report.cachedBlockCount > 0
     totalByteCount = UInt64(scan.report.salvagedByteCount)
-    for space in scan.chosenSpaces.values.sorted(by: { $0.id < $1.id }) { try tier.adopt(space: space) }
+    try tier.adopt(spaces: scan.chosenSpaces.values.sorted { $0.id < $1.id })
     let isHeld = scan.blocks.isHeld
     try writeBlocks { isEverythingWanted || isHeld[$0] }
     try writeSessions()
