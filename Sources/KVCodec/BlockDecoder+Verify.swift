@@ -2,25 +2,20 @@ import CKernels
 import KVBlocks
 
 /// What is known of a block beside its frame, for the frame to agree with.
-package struct FrameExpectation {
+package struct FrameExpectation: Sendable {
   package var key: BlockKey
-  package var parent: BlockHash
-  /// The tokens as both sides store them: little-endian, 4 bytes each.
-  package var tokens: UnsafeRawBufferPointer
-  /// Canonical CBOR of the extra keys.
-  package var encodedExtra: UnsafeRawBufferPointer
+  /// The first 8 bytes of the parent's hash.
+  package var parentWord: UInt64
+  /// XXH3 of the tokens as both sides store them: little-endian, 4 bytes each.
+  package var tokenDigest: UInt64
   package var frameByteCount: Int
-  /// The checksum with which the frame's header ends.
+  /// The checksum with which the frame's header ends; it covers the extra keys too.
   package var checksum: UInt64
 
-  package init(
-    key: BlockKey, parent: BlockHash, tokens: UnsafeRawBufferPointer, encodedExtra: UnsafeRawBufferPointer,
-    frameByteCount: Int, checksum: UInt64
-  ) {
+  package init(key: BlockKey, parentWord: UInt64, tokenDigest: UInt64, frameByteCount: Int, checksum: UInt64) {
     self.key = key
-    self.parent = parent
-    self.tokens = tokens
-    self.encodedExtra = encodedExtra
+    self.parentWord = parentWord
+    self.tokenDigest = tokenDigest
     self.frameByteCount = frameByteCount
     self.checksum = checksum
   }
@@ -51,15 +46,12 @@ extension BlockDecoder {
 
 extension FrameHeaderView {
   fileprivate func check(_ expected: FrameExpectation) throws(FrameError) {
-    guard hash(at: 64) == expected.parent else { throw FrameError("its frame names another parent") }
+    guard bytes.loadUnaligned(fromByteOffset: 64, as: UInt64.self) == expected.parentWord else {
+      throw FrameError("its frame names another parent")
+    }
     let tokensAt = FrameFormat.fixedHeaderByteCount + planeCount * FrameFormat.planeEntryByteCount
-    let extraAt = tokensAt + 4 * tokenCount
-    guard bytes[tokensAt..<extraAt].elementsEqual(expected.tokens) else {
-      throw FrameError("its frame names other tokens")
-    }
-    guard bytes[extraAt..<extraAt + extraByteCount].elementsEqual(expected.encodedExtra) else {
-      throw FrameError("its frame names other extra keys")
-    }
+    let tokens = UnsafeRawBufferPointer(rebasing: bytes[tokensAt..<tokensAt + 4 * tokenCount])
+    guard StoredChecksum.xxh3(tokens) == expected.tokenDigest else { throw FrameError("its frame names other tokens") }
     guard frameByteCount == expected.frameByteCount else {
       throw FrameError("its frame has \(frameByteCount) bytes, its record says \(expected.frameByteCount)")
     }

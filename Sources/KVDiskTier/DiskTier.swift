@@ -42,11 +42,12 @@ package final class DiskTier: Sendable {
     }
     if let report {
       if let refusal = LMDBFileGuard.refusal(report, path: path) { throw refusal }
-    } else if options.guardsFile {
+    } else {
       try Self.guardFile(path: file.dataPath)
     }
     let environment = try Self.openEnvironment(path, options)
     (header, tables) = try environment.openTables { (transaction) throws(StoreError) in
+      if options.mapsFewPages { transaction.mapFewPages() }
       let header = try Self.readHeader(transaction, path: path)
       return (header, try Tables(transaction))
     }
@@ -98,6 +99,9 @@ package final class DiskTier: Sendable {
 
   /// Closes the file. Waits for calls that are under way; every later one throws `closed`.
   package func close() { environment.close() }
+
+  /// False: this user may not write the lock file, so that a writer may overtake a reader, which throws `busy` then.
+  package var isLocked: Bool { environment.isLocked }
 
   // MARK: Spaces
 

@@ -18,8 +18,9 @@ package struct DiskTierOptions: Hashable, Sendable {
   package var syncsMetaPage: Bool
   /// Read transactions of all processes at one time.
   package var readerLimit: Int
-  /// False: whoever opens the store has had the guard look at the file just now.
-  package var guardsFile = true
+  /// The system maps pages of the file a few at a time, never the 2 MiB that they may lie in together: for those who
+  /// touch a little of everything and must stay small.
+  package var mapsFewPages = false
 
   package init(
     access: Access = .readWriteCreating, quotaBytes: Int? = nil, mapSizeBytes: Int = 1 << 40,

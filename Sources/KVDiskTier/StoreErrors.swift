@@ -16,7 +16,7 @@ extension StoreError: LMDBErrorConvertible {
     case .accessDenied, .notPermitted:
       self.init(
         .permissionDenied,
-        "the operating system refuses access to the store: check owner and permissions; readers too write lock.mdb",
+        "the operating system refuses access to the store: check owner and permissions of its directory and files",
         cause: cause)
     case .readOnlyFileSystem:
       self.init(.readOnly, "the store lies on a read-only file system: open it for reading only", cause: cause)
@@ -34,6 +34,12 @@ extension StoreError: LMDBErrorConvertible {
         .busy, "too many readers use the store at one time: close some, or raise the reader limit", cause: cause)
     case .alreadyOpen:
       self.init(.busy, "the store is open already in this process: share that one", cause: nil)
+    case .overtaken:
+      self.init(
+        .busy,
+        "another process wrote to the store while it was read, and this user may not write lock.mdb, which would have "
+          + "kept what is read: try again while nobody writes, or read a copy",
+        cause: nil)
     case .forked:
       self.init(.forked, "the store was opened before fork(): open it anew in the child process", cause: nil)
     case .closed:

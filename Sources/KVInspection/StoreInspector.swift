@@ -25,7 +25,9 @@ package struct StoreInspector: Sendable {
   func withTier<R>(
     _ report: LMDBFileReport?, _ body: (DiskTier) throws(StoreError) -> R
   ) throws(StoreError) -> R {
-    let tier = try DiskTier(path: path, options: DiskTierOptions(access: .readOnly), guarded: report)
+    var options = DiskTierOptions(access: .readOnly)
+    options.mapsFewPages = true
+    let tier = try DiskTier(path: path, options: options, guarded: report)
     defer { tier.close() }
     return try body(tier)
   }

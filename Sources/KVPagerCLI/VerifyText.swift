@@ -22,6 +22,12 @@ struct VerifyText {
   }
 
   private mutating func write() {
+    writeFindings()
+    guard !report.isLocked else { return }
+    text += "Read without a lock: this user may not write lock.mdb. Nobody wrote meanwhile.\n"
+  }
+
+  private mutating func writeFindings() {
     let path = Answer.printable(report.path)
     guard !report.isSound else {
       text += "\(path) is \(ink.good("sound")): every "
@@ -112,6 +118,8 @@ struct VerifyText {
     case "identity": "blocks that are not what their keys say"
     case "missingBlock": "sessions that lost blocks"
     case "checkpoint": "damaged checkpoints"
+    case "extent": "frames whose extents say that they are others"
+    case "page": "pages that could not be freed"
     case "orphanedBlock": "blocks whose parent is not stored"
     case "sessionRecord": "sessions that are listed other than they are"
     case "sessionCount": "session counts that are wrong"

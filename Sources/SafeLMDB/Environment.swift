@@ -15,7 +15,7 @@ import Synchronization
 
 /// One LMDB environment: a directory that holds `data.mdb` and `lock.mdb`.
 package final class Environment: @unchecked Sendable {  // because: an MDB_env is made for sharing
-  private let environment: OpaquePointer
+  let environment: OpaquePointer
   private let identity: OpenFiles.Identity
   private let processID: pid_t
   private let gate = MapGate()
@@ -23,6 +23,8 @@ package final class Environment: @unchecked Sendable {  // because: an MDB_env i
   private let idleReaders = Lock<[IdleReader]>([])
   package let options: EnvironmentOptions
   package let path: String
+  /// False: the lock file cannot be written, so that writers do not see this environment's readers.
+  package let isLocked: Bool
   /// Other processes' entries in the lock file's table of readers when this environment was opened, before the slots of
   /// those that had died were freed.
   package let readersAtOpening: [EnvironmentReader]
@@ -35,9 +37,13 @@ package final class Environment: @unchecked Sendable {  // because: an MDB_env i
   /// Opens the environment in directory `path`, which must exist.
   /// - Throws: ``LMDBError/alreadyOpen``, or what LMDB says. Nothing stays open then.
   package init(path: String, options: EnvironmentOptions = EnvironmentOptions()) throws(LMDBError) {
-    (environment, identity) = try OpenFiles.withReservation(path: path + "/data.mdb") { () throws(LMDBError) in
-      try Self.open(path: path, options: options)
+    let opened: Opened
+    (opened, identity) = try OpenFiles.withReservation(path: path + "/data.mdb") { () throws(LMDBError) in
+      let opened = try Opened(path: path, options: options)
+      return (opened, opened.descriptor)
     }
+    environment = opened.environment
+    isLocked = opened.isLocked
     self.path = path
     self.options = options
     processID = getpid()
@@ -66,37 +72,10 @@ package final class Environment: @unchecked Sendable {  // because: an MDB_env i
     }
   }
 
-  private static func open(
-    path: String, options: EnvironmentOptions
-  ) throws(LMDBError) -> (OpaquePointer, descriptor: Int32) {
-    var pointer: OpaquePointer?
-    try check(mdb_env_create(&pointer))
-    guard let pointer else { throw .noMemory }
-    do throws(LMDBError) {
-      var status = stat()
-      let fileByteCount = stat(path + "/data.mdb", &status) == 0 ? Int(status.st_size) : 0
-      guard let mapByteCount = AddressSpace.mapByteCount(wanted: options.mapByteCount, least: fileByteCount) else {
-        throw .noMemory
-      }
-      try check(mdb_env_set_mapsize(pointer, mapByteCount))
-      try check(mdb_env_set_maxdbs(pointer, UInt32(options.tableLimit)))
-      try check(mdb_env_set_maxreaders(pointer, UInt32(options.readerLimit)))
-      var flags = UInt32(MDB_NOTLS) | UInt32(MDB_NORDAHEAD)
-      if options.isReadOnly { flags |= UInt32(MDB_RDONLY) }
-      if options.durability == .lastCommitAtRisk { flags |= UInt32(MDB_NOMETASYNC) }
-      try check(mdb_env_open(pointer, path, flags, mode_t(options.fileMode)))
-      var descriptor: Int32 = -1
-      try check(mdb_env_get_fd(pointer, &descriptor))
-      return (pointer, descriptor)
-    } catch {
-      mdb_env_close(pointer)
-      throw error
-    }
-  }
-
   // MARK: Transactions
 
   /// Runs `body` on a snapshot. Keep it short, and call nothing in it that is not this library's own.
+  /// - Throws: what `body` throws; ``LMDBError/overtaken`` where no lock kept writers from the snapshot's pages.
   @available(*, noasync, message: "transactions belong to one thread")
   package func read<R, E: LMDBErrorConvertible>(
     _ body: (borrowing ReadTransaction) throws(E) -> R
@@ -108,7 +87,16 @@ package final class Environment: @unchecked Sendable {  // because: an MDB_env i
       idleReaders.withLock { $0.append(IdleReader(pointer: pointer)) }
       gate.leave()
     }
-    return try body(ReadTransaction(pointer: pointer))
+    guard !isLocked else { return try body(ReadTransaction(pointer: pointer)) }
+    let result: R
+    do throws(E) {
+      result = try body(ReadTransaction(pointer: pointer))
+    } catch {
+      // What was overwritten meanwhile looks like damage.
+      throw isOvertaken(pointer) ? E(.overtaken) : error
+    }
+    if isOvertaken(pointer) { throw E(.overtaken) }
+    return result
   }
 
   /// Runs `body` as the one writer of all processes and commits where it returns. Where it throws, nothing was done.
@@ -199,7 +187,13 @@ package final class Environment: @unchecked Sendable {  // because: an MDB_env i
     return wanted.map { mdb_env_set_mapsize(environment, $0) } ?? LMDBError.noMemory.code
   }
 
-  private var descriptor: Int32 {
+  /// Pages that one commit frees are taken by the second one after it, which writes before it commits.
+  private func isOvertaken(_ pointer: OpaquePointer) -> Bool {
+    var info = MDB_envinfo()
+    return mdb_env_info(environment, &info) == MDB_SUCCESS && info.me_last_txnid >= mdb_txn_id(pointer) + 2
+  }
+
+  var descriptor: Int32 {
     var descriptor: Int32 = -1
     return mdb_env_get_fd(environment, &descriptor) == MDB_SUCCESS ? descriptor : -1
   }
@@ -298,13 +292,8 @@ package final class Environment: @unchecked Sendable {  // because: an MDB_env i
     return overflow ? Int.max : Int(clamping: bytes)
   }
 
-  /// Copies the environment as it is now to a new directory `path`, leaving out free pages where `compacting`.
-  package func copy(to path: String, compacting: Bool) throws(LMDBError) {
-    try whileOpen { mdb_env_copy2(environment, path, compacting ? UInt32(MDB_CP_COMPACT) : 0) }
-  }
-
   /// A call that is no transaction, inside the gate.
-  private func whileOpen(_ body: () -> Int32) throws(LMDBError) {
+  func whileOpen(_ body: () -> Int32) throws(LMDBError) {
     guard getpid() == processID else { throw .forked }
     gate.enter()
     defer { gate.leave() }

@@ -17,10 +17,12 @@ package struct EnvironmentOptions: Hashable, Sendable {
   package var readerLimit: Int
   /// Permission bits of files that are created.
   package var fileMode: UInt32
+  /// False, for readers only: as where the lock file may not be written.
+  package var usesLockFile: Bool
 
   package init(
     mapByteCount: Int = 1 << 40, isReadOnly: Bool = false, durability: Durability = .full, tableLimit: Int = 16,
-    readerLimit: Int = 1024, fileMode: UInt32 = 0o644
+    readerLimit: Int = 1024, fileMode: UInt32 = 0o644, usesLockFile: Bool = true
   ) {
     self.mapByteCount = mapByteCount
     self.isReadOnly = isReadOnly
@@ -28,5 +30,6 @@ package struct EnvironmentOptions: Hashable, Sendable {
     self.tableLimit = tableLimit
     self.readerLimit = readerLimit
     self.fileMode = fileMode
+    self.usesLockFile = usesLockFile
   }
 }

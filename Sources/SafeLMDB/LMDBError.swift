@@ -39,6 +39,8 @@ package struct LMDBError: Error, Hashable, Sendable, CustomStringConvertible {
   package static let fileTooLarge = LMDBError(code: EFBIG)
   /// The file is open already in this process: `lmdb.h` forbids a second environment on it.
   package static let alreadyOpen = LMDBError(code: EBUSY)
+  /// Others committed twice while a snapshot was read that no lock kept: its pages may have been written over.
+  package static let overtaken = LMDBError(code: ESTALE)
   /// The environment was closed.
   package static let closed = LMDBError(code: EBADF)
   /// This process is a fork()ed child of the one that opened the environment.

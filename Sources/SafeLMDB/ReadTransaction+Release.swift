@@ -15,6 +15,16 @@ extension ReadTransaction {
     _ = madvise(UnsafeMutableRawPointer(mutating: geometry.start), geometry.byteCount, MADV_DONTNEED)
   }
 
+  /// Has the system map the file's pages a few at a time from now on. Where its page cache holds the file in large
+  /// pieces, as after it was copied, each page touched would bring 2 MiB into this process's resident memory.
+  package borrowing func mapFewPages() {
+    #if os(Linux)
+      guard let geometry = MapGeometry(handle.pointer) else { return }
+      // Advice, which kernels without huge pages do not know.
+      _ = madvise(UnsafeMutableRawPointer(mutating: geometry.start), geometry.byteCount, MADV_NOHUGEPAGE)
+    #endif
+  }
+
   /// The number of the commit that this snapshot shows.
   package var snapshot: UInt64 { UInt64(mdb_txn_id(handle.pointer)) }
 }
@@ -22,15 +32,56 @@ extension ReadTransaction {
 extension TableReading where Self: ~Copyable {
   /// Tells where values lie in the file, to who reads many in the file's order. Nil where the file has no tables. For a
   /// transaction that has not written.
-  package borrowing func mapOffsets() -> MapOffsets? { MapGeometry(handle.pointer).map { MapOffsets(geometry: $0) } }
+  package borrowing func mapOffsets() -> MapOffsets? {
+    var descriptor: Int32 = -1
+    guard let geometry = MapGeometry(handle.pointer),
+      mdb_env_get_fd(mdb_txn_env(handle.pointer), &descriptor) == MDB_SUCCESS
+    else { return nil }
+    return MapOffsets(geometry: geometry, descriptor: descriptor)
+  }
 }
 
-/// Where in the file the bytes of a map lie. For the snapshot that it was asked of.
+/// Where in the file the bytes of a map lie, or those of a copy of a part of it. For the snapshot that it was asked of.
 package struct MapOffsets {
-  let geometry: MapGeometry
+  private let start: UnsafeRawPointer
+  private let byteCount: Int
+  private let fileOffset: Int
+  private let descriptor: Int32
+  package let pageByteCount: Int
 
-  package var pageByteCount: Int { geometry.pageByteCount }
+  init(geometry: MapGeometry, descriptor: Int32) {
+    start = geometry.start
+    byteCount = geometry.byteCount
+    fileOffset = 0
+    self.descriptor = descriptor
+    pageByteCount = geometry.pageByteCount
+  }
 
-  /// Nil for memory outside the map.
-  package func offset(of pointer: UnsafeRawPointer) -> Int? { geometry.offset(of: pointer) }
+  private init(of original: MapOffsets, start: UnsafeRawPointer, byteCount: Int, fileOffset: Int) {
+    self.start = start
+    self.byteCount = byteCount
+    self.fileOffset = fileOffset
+    descriptor = original.descriptor
+    pageByteCount = original.pageByteCount
+  }
+
+  /// Nil for memory elsewhere.
+  package func offset(of pointer: UnsafeRawPointer) -> Int? {
+    pointer >= start && pointer < start + byteCount ? pointer - start + fileOffset : nil
+  }
+
+  /// Copies a part of the map through the file, which maps no page: reading a large store through the map costs a page
+  /// fault each 4 KiB where the system does not map more at a time. Nil where the file cannot be read, or ends before.
+  package func copy(_ run: UnsafeRawBufferPointer, to buffer: UnsafeMutableRawBufferPointer) -> MapOffsets? {
+    guard let base = run.baseAddress, let offset = offset(of: base), let target = buffer.baseAddress,
+      run.count <= buffer.count
+    else { return nil }
+    var done = 0
+    while done < run.count {
+      let count = pread(descriptor, target + done, run.count - done, off_t(offset + done))
+      guard count > 0 else { return nil }
+      done += count
+    }
+    return MapOffsets(of: self, start: UnsafeRawPointer(target), byteCount: run.count, fileOffset: offset)
+  }
 }

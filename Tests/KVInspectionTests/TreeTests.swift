@@ -1,5 +1,6 @@
 import Foundation
 import KVBlocks
+import SafeLMDB
 import Testing
 
 @testable import KVDiskTier
@@ -65,6 +66,28 @@ import Testing
     // The path of one session stays, however small.
     let path = try inspector.tree(TreeOptions(foldShare: 0.9, session: "chat 1")).spaces[0].children[0]
     #expect(path.own.blockCount == 9 && path.endingSessions == ["chat 1"] && path.folded?.childCount == 2)
+  }
+
+  @Test func `blocks whose chain is broken are shown as stray, counted once`() throws {
+    let store = try InspectedStore()
+    let victim = try StoreInspector(path: store.path).session(named: "chat 1").blocks[6].hash
+    do {
+      let tier = try DiskTier(path: store.path, options: DiskTierOptions(access: .readWrite))
+      defer { tier.close() }
+      try tier.environment.write { (transaction: inout WriteTransaction) throws(StoreError) in
+        _ = try transaction.remove(
+          Array(Keys.space(store.space.id)) + victim.bytes, in: tier.tables.blocks)
+      }
+    }
+    let tree = try StoreInspector(path: store.path).tree()
+    #expect(tree.amount.blockCount == 14 && tree.strayBlockCount == 2 && tree.isOneSnapshot)
+    let stray = try #require(tree.spaces[0].children.first { $0.isStray })
+    #expect(stray.own.blockCount == 2 && stray.endingSessions == ["chat 1"])
+    #expect(tree.spaces[0].children.filter { !$0.isStray }.count == 1)
+    let rest = try #require(HashPrefix(stray.last.description))
+    let block = try StoreInspector(path: store.path).block(rest)
+    #expect(block.chainFailure?.contains(victim.description) == true && !block.isSound && block.chain.count == 1)
+    #expect(try StoreInspector(path: store.path).blocks(BlockQuery()).count == 14)
   }
 
   @Test func `text is made of a node's first tokens`() throws {

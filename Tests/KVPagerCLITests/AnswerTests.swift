@@ -38,7 +38,7 @@ import Testing
     #expect(other.isNull("expiresMicroseconds"))
 
     let lines = try CommandLineTool.run(["sessions", "--store", folder.store]).text.split(separator: "\n")
-    #expect(lines.count == 3)
+    #expect(lines.count == 4 && lines[3].hasPrefix("2 sessions: "))
     #expect(lines[0].hasPrefix("NAME"))
     #expect(lines.dropFirst().allSatisfy { $0.contains("KiB") || $0.contains("MiB") })
   }

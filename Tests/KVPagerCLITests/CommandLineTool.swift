@@ -36,6 +36,7 @@ struct CommandLineTool {
   }
 
   /// Runs a line of shell in which `$KVPAGER` is the command.
+  @discardableResult
   static func shell(
     _ line: String, expecting status: Int32? = 0, _ location: SourceLocation = #_sourceLocation
   ) throws -> Outcome {

@@ -23,7 +23,9 @@ enum GoldenAnswer {
   ) throws {
     let folder = try given ?? store()
     let quoted = arguments.map { "'\($0)'" }.joined(separator: " ")
-    let line = "cd '\(folder.path)' && TZ=UTC LC_ALL=C exec \"$KVPAGER\" \(quoted)\(asksStore ? " --store store" : "")"
+    let line =
+      "cd '\(folder.path)' && TZ=UTC LC_ALL=C KVPAGER_NOW=1795500000 exec \"$KVPAGER\" \(quoted)"
+      + (asksStore ? " --store store" : "")
     let answer = try CommandLineTool.shell(line, expecting: status, location).text
     let file = "\(self.folder)/answers/\(name)"
     if ProcessInfo.processInfo.environment["KVPAGER_UPDATE_GOLDEN"] != nil {

@@ -27,6 +27,21 @@ import Testing
     #expect(try json.text("text").hasPrefix(" 148 149\n\u{1B}[31mred\u{202E} 152"))
   }
 
+  @Test func `a session's text fills lines and is cut`() throws {
+    let folder = try Self.store()
+    let session = [
+      "session", "support/anna", "--space", "1", "--gguf", folder.file("tiny.gguf"), "--store", folder.store,
+    ]
+    let text = try CommandLineTool.run(session).text
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    let first = try #require(lines.firstIndex(of: "TEXT")) + 1
+    let words = lines[first...].prefix { !$0.isEmpty }
+    #expect(words.count > 3 && words.allSatisfy { $0.count <= 80 })
+    #expect(words.first?.hasPrefix("\" 100 101 102") == true && words.last?.hasSuffix("239\"") == true)
+    let json = try CommandLineTool.run(session + ["--json"]).json()
+    #expect(try json.text("text").hasSuffix(" 238 239"))
+  }
+
   @Test func `sessions' own words stand in for a vocabulary`() throws {
     let folder = try Folder()
     try folder.importSample(Samples.quantized, as: "said", "--metadata", "text=Once upon a time")
@@ -35,6 +50,9 @@ import Testing
       Samples.long, as: "asked", "--metadata", "chat=\(chat)\"ahead\":[1],\"answerFrom\":null,\"speed\":[3,0.5]}")
     let tree = try CommandLineTool.run(["tree", "--text", "--store", folder.store]).text
     #expect(tree.contains("said  \"Once upon a time\"") && tree.contains("asked  \"Where is it?\""))
+    let session = ["session", "asked", "--text", "--store", folder.store]
+    #expect(try CommandLineTool.run(session).text.contains("TEXT\n\"Where is it?\"\n"))
+    #expect(try CommandLineTool.run(session + ["--json"]).json().text("text") == "Where is it?")
     let plain = try CommandLineTool.run(["tree", "--store", folder.store]).text
     #expect(!plain.contains("Once upon") && !plain.contains("Where is it"))
     let blocks = try CommandLineTool.run(["blocks", "--session", "asked", "--store", folder.store, "--json"]).json()

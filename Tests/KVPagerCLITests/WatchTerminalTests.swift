@@ -40,7 +40,10 @@ private func useStore(_ path: String, until stop: String) throws -> Never {
   private static let leave = "\u{1B}[?7h\u{1B}[?25h\u{1B}[?1049l"
 
   /// Runs `body` while another process uses the folder's store.
-  private func whileStoreIsUsed(_ body: (Folder) throws -> Void) async throws {
+  ///
+  /// `body` waits for processes, so it has a thread of its own: the tests' few are all in use, and the other process's
+  /// test may wait long for one.
+  private func whileStoreIsUsed(_ body: @escaping @Sendable (String) throws -> Void) async throws {
     let folder = try Folder()
     let (path, stop) = (folder.store, folder.file("stop"))
     await withTaskGroup(of: Void.self) { group in
@@ -49,16 +52,22 @@ private func useStore(_ path: String, until stop: String) throws -> Never {
           try useStore(path, until: stop)
         }
       }
-      for _ in 0..<3000 where !folder.exists("store/activity") { usleep(10_000) }
-      do { try body(folder) } catch { Issue.record(error) }
+      while !folder.exists("store/activity") { try? await Task.sleep(for: .milliseconds(20)) }
+      await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
+        let thread = Thread {
+          do { try body(path) } catch { Issue.record(error) }
+          done.resume()
+        }
+        thread.start()
+      }
       try? folder.write(Data(), to: "stop")
     }
   }
 
-  private func watch(_ folder: Folder, _ terminal: PseudoTerminal, _ arguments: String...) throws -> Process {
+  private func watch(_ store: String, _ terminal: PseudoTerminal, _ arguments: String...) throws -> Process {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: CommandLineTool.path)
-    process.arguments = ["watch", "--store", folder.store] + arguments
+    process.arguments = ["watch", "--store", store] + arguments
     process.environment = ["TERM": "xterm", "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"]
     process.standardInput = terminal.slave
     process.standardOutput = terminal.slave
@@ -74,10 +83,10 @@ private func useStore(_ path: String, until stop: String) throws -> Never {
   }
 
   @Test func `a terminal shows a store in use and is given back at q`() async throws {
-    try await whileStoreIsUsed { folder in
+    try await whileStoreIsUsed { store in
       let terminal = try #require(PseudoTerminal(columns: 80, rows: 24))
       let modes = terminal.localModes
-      let process = try watch(folder, terminal, "--interval", "200ms")
+      let process = try watch(store, terminal, "--interval", "200ms")
       let isBusy = terminal.read {
         guard let commits = now("commits", terminal), let hits = now("RAM hits", terminal) else { return false }
         return commits != "0" && commits != "-" && hits != "0" && hits != "-"
@@ -103,10 +112,10 @@ private func useStore(_ path: String, until stop: String) throws -> Never {
 
   @Test(arguments: [SIGINT, SIGTERM, SIGHUP])
   func `a terminal is given back when a signal ends the view`(number: Int32) async throws {
-    try await whileStoreIsUsed { folder in
+    try await whileStoreIsUsed { store in
       let terminal = try #require(PseudoTerminal(columns: 80, rows: 24))
       let modes = terminal.localModes
-      let process = try watch(folder, terminal)
+      let process = try watch(store, terminal)
       #expect(terminal.read { terminal.screen[24]?.hasPrefix("q quits") == true }, "\(terminal.text)")
       kill(process.processIdentifier, number)
       #expect(terminal.read { !process.isRunning })
@@ -123,7 +132,7 @@ private func useStore(_ path: String, until stop: String) throws -> Never {
     try folder.importSample(Samples.quantized, as: "chat")
     let terminal = try #require(PseudoTerminal(columns: 80, rows: 24))
     let modes = terminal.localModes
-    let process = try watch(folder, terminal, "--interval", "200ms")
+    let process = try watch(folder.store, terminal, "--interval", "200ms")
     #expect(terminal.read { terminal.screen[24]?.hasPrefix("q quits") == true }, "\(terminal.text)")
     try FileManager.default.removeItem(atPath: folder.store)
     #expect(terminal.read { !process.isRunning })
@@ -135,8 +144,8 @@ private func useStore(_ path: String, until stop: String) throws -> Never {
   }
 
   @Test func `elsewhere each look is a line, or an object of JSON`() async throws {
-    try await whileStoreIsUsed { folder in
-      let arguments = ["watch", "--store", folder.store, "--interval", "400ms"]
+    try await whileStoreIsUsed { store in
+      let arguments = ["watch", "--store", store, "--interval", "400ms"]
       let log = try CommandLineTool.run(arguments + ["--count", "3"]).text.split(separator: "\n")
       #expect(log.count == 4)
       #expect(log[0].hasPrefix("    TIME  HIT NOW"))

@@ -3,6 +3,8 @@ import KVPager
 /// Measures the store against what limits it, in one run.
 ///
 ///     kvpager-bench FOLDER SAMPLES [case...] [small | large] [--rounds N] [--library-malloc]
+///     kvpager-bench large-store DIR ...   (see LargeStores)
+///     kvpager-bench inspect DIR ...       (see InspectorMeasurement)
 @main
 struct Benchmarks {
   static func main() throws {
@@ -18,6 +20,7 @@ struct Benchmarks {
       System.raiseMallocThresholds()
     }
     if arguments.first == "large-store" { return try LargeStores.run(Array(arguments.dropFirst())) }
+    if arguments.first == "inspect" { return InspectorMeasurement.run(Array(arguments.dropFirst())) }
     guard arguments.count >= 2 else {
       print("usage: kvpager-bench FOLDER SAMPLES [case...] [small | large] [--rounds N] [--library-malloc]")
       print("cases: ingest resume gather lookup decode open")

@@ -170,6 +170,11 @@ struct FrameFacts {
     } catch {
       throw .invalidArgument("a frame whose header cannot be read: \(error.message)")
     }
+    self.init(header, bytes)
+  }
+
+  /// - Parameter bytes: begin with the header that was read.
+  init(_ header: FrameHeader, _ bytes: UnsafeRawBufferPointer) {
     checksum = Self.checksum(of: header, in: bytes)
     var counts: [UInt16: UInt16] = [:]
     for plane in header.planes {

@@ -182,15 +182,10 @@ extension CommitRun {
     if !isInline {
       place = try put(bytes, &transaction)
     }
-    let record = body.record
-    let summary = SessionSummary(
-      space: record.space, name: record.name, revision: record.revision,
-      createdMicroseconds: record.createdMicroseconds, updatedMicroseconds: record.updatedMicroseconds,
-      expiresMicroseconds: record.expiresMicroseconds, tokenCount: record.tokens.count,
-      blockCount: record.blocks.count, checkpoint: body.checkpoint, body: place)
     try transaction.write(
-      try Keys.session(record.space, record.name),
-      SessionFormat.encode(summary, inlineBody: isInline ? bytes : nil), in: tables.sessions)
+      try Keys.session(body.record.space, body.record.name),
+      SessionFormat.encode(SessionSummary(body, place: place), inlineBody: isInline ? bytes : nil),
+      in: tables.sessions)
   }
 
   // MARK: Rename and delete

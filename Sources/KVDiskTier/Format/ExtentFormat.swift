@@ -63,13 +63,23 @@ enum ExtentFormat {
     piece index: Int, of bytes: UnsafeRawBufferPointer, frame id: UInt64, into value: UnsafeMutableRawBufferPointer
   ) {
     let range = payloadRange(ofPiece: index, of: bytes.count)
-    value.storeBytes(of: magic.littleEndian, toByteOffset: 0, as: UInt32.self)
-    value.storeBytes(of: UInt16(index).littleEndian, toByteOffset: 4, as: UInt16.self)
-    value.storeBytes(of: UInt16(pieceCount(of: bytes.count)).littleEndian, toByteOffset: 6, as: UInt16.self)
-    value.storeBytes(of: id.littleEndian, toByteOffset: 8, as: UInt64.self)
+    writeHeader(piece: index, of: pieceCount(of: bytes.count), frame: id, into: value)
     let payload = UnsafeMutableRawBufferPointer(rebasing: value[headerByteCount...])
     payload.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[range]))
     UnsafeMutableRawBufferPointer(rebasing: payload[range.count...]).initializeMemory(as: UInt8.self, repeating: 0)
+  }
+
+  static func writeHeader(piece index: Int, of count: Int, frame id: UInt64, into value: inout [UInt8]) {
+    value.withUnsafeMutableBytes { writeHeader(piece: index, of: count, frame: id, into: $0) }
+  }
+
+  private static func writeHeader(
+    piece index: Int, of count: Int, frame id: UInt64, into value: UnsafeMutableRawBufferPointer
+  ) {
+    value.storeBytes(of: magic.littleEndian, toByteOffset: 0, as: UInt32.self)
+    value.storeBytes(of: UInt16(index).littleEndian, toByteOffset: 4, as: UInt16.self)
+    value.storeBytes(of: UInt16(count).littleEndian, toByteOffset: 6, as: UInt16.self)
+    value.storeBytes(of: id.littleEndian, toByteOffset: 8, as: UInt64.self)
   }
 
   /// An extent's header.

@@ -25,6 +25,7 @@ import KVBlocks
 enum SessionFormat {
   static let inlineByteLimit = 1024
   static let never = UInt64.max
+  static let bodyOffset = 88
 
   static func encode(_ summary: SessionSummary, inlineBody: [UInt8]?) -> [UInt8] {
     var writer = RecordWriter(capacity: 96 + (inlineBody?.count ?? 0))
@@ -92,4 +93,16 @@ package struct SessionSummary: Hashable, Sendable {
   package var checkpoint: Checkpoint?
   /// Where the body lies; id 0: in the record itself.
   package var body: FrameReference
+}
+
+extension SessionSummary {
+  /// What a listing shows of a session whose body lies at `place`.
+  init(_ body: SessionBody, place: FrameReference) {
+    let record = body.record
+    self.init(
+      space: record.space, name: record.name, revision: record.revision,
+      createdMicroseconds: record.createdMicroseconds, updatedMicroseconds: record.updatedMicroseconds,
+      expiresMicroseconds: record.expiresMicroseconds, tokenCount: record.tokens.count,
+      blockCount: record.blocks.count, checkpoint: body.checkpoint, body: place)
+  }
 }

@@ -87,7 +87,12 @@ package enum Compaction {
   ) throws(StoreError) -> CompactionReport {
     let needed = try tier.usedByteCount()
     try requireRoom(needed, in: nursery.path)
-    let growth = progress.map { progress in FileGrowth(of: nursery.dataPath) { progress(min($0, needed), needed) } }
+    let growth = progress.map { progress in
+      PeriodicWork {
+        var status = stat()
+        if stat(nursery.dataPath, &status) == 0 { progress(min(Int(status.st_size), needed), needed) }
+      }
+    }
     defer { growth?.stop() }
     do throws(LMDBError) {
       try tier.environment.copy(to: nursery.path, compacting: true)

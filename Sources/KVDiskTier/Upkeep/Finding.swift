@@ -15,6 +15,10 @@ package struct Finding: Hashable, Sendable, CustomStringConvertible {
     case missingBlock
     /// A checkpoint that cannot be read.
     case checkpoint
+    /// Extents that say that they are others, of a frame that can be read.
+    case extent
+    /// Pages that LMDB could not free safely.
+    case page
     /// A block without its parent.
     case orphanedBlock
     /// A session's listing that is not what the session is.
@@ -60,19 +64,21 @@ package struct Finding: Hashable, Sendable, CustomStringConvertible {
   }
 
   package var description: String {
-    let place = block.map { "block \($0): " } ?? session.map { "session \"\($0)\": " } ?? ""
-    return place + message
+    if let block { return "block \(block): \(message)" }
+    guard let session else { return message }
+    return "session \"\(session)\"" + (space.map { " of space \($0): " } ?? ": ") + message
   }
 }
 
 extension Finding {
   init(_ problem: AuditProblem) {
     switch problem {
-    case .counters(let message): self.init(.record, message)
+    case .counters(let message): self.init(.record, "the store's counters cannot be read: " + Self.reason(message))
     case .counter(let counter, let value): self.init(.counters, Self.message(counter, value))
-    case .space(let id, let message): self.init(.space, space: id, message)
+    case .space(let id, let message): self.init(.space, space: id, "space \(id): " + Self.reason(message))
     case .strayKey(let table, let key): self.init(table, key)
-    case .blockRecord(let key, let message): self.init(.record, block: key, message)
+    case .blockRecord(let key, let message):
+      self.init(.record, block: key, "its record cannot be read: " + Self.reason(message))
     case .blockHash(let key): self.init(.identity, block: key, "its tokens and parent have another hash")
     case .blockShape(let key, let message): self.init(.identity, block: key, message)
     case .orphanedBlock(let key): self.init(.orphanedBlock, block: key, "its parent is not stored")
@@ -91,9 +97,16 @@ extension Finding {
     case .incompleteFrame(let owner, let frame, let found):
       let count = ExtentFormat.pieceCount(of: max(frame.byteCount, 1))
       self.init(.frame, owner, "frame \(frame.id) has \(found) of \(count) extents")
-    case .damagedFrame(let owner, _, let message): self.init(.frame, owner, message)
+    case .damagedFrame(let owner, _, let message): self.init(.frame, owner, Self.reason(message))
+    case .extentHeaders(let owner, let frame, let pieces):
+      let count = ExtentFormat.pieceCount(of: frame.byteCount)
+      self.init(.extent, at: owner, "\(pieces.count) of its \(count) extents say that they are others")
+    case .pageHeader(let owner, let page):
+      self.init(.page, at: owner, "it can be read, but the header of LMDB's page \(page), where it lies, is damaged")
     case .orphanedExtent: self.init(.orphanedExtent, "an extent belongs to no frame")
-    case .sessionRecord(let key, let message): self.init(.record, space: key.space, session: key.name, message)
+    case .sessionRecord(let key, let message):
+      self.init(
+        .record, space: key.space, session: key.name, "its record cannot be read: " + Self.reason(message))
     case .sessionSummary(let key, let message): self.init(.sessionRecord, space: key.space, session: key.name, message)
     case .sessionBlocks(let key, let count, let hasCheckpoint, let message):
       self.init(.missingBlock, space: key.space, session: key.name, wholeTokenCount: count, message)
@@ -105,8 +118,14 @@ extension Finding {
     switch owner {
     case .block(let key): self.init(kind, block: key, message)
     case .body(let key): self.init(.record, space: key.space, session: key.name, "its body: " + message)
-    case .checkpoint(let key): self.init(.checkpoint, space: key.space, session: key.name, "its checkpoint: " + message)
+    case .checkpoint(let key):
+      self.init(.checkpoint, space: key.space, session: key.name, "its checkpoint: " + message)
     }
+  }
+
+  private init(_ kind: Kind, at owner: FrameOwner, _ message: String) {
+    self.init(
+      kind, space: owner.session?.space, block: owner.block, session: owner.session?.name, message)
   }
 
   private init(_ table: AuditProblem.KeyedTable, _ key: [UInt8]) {
@@ -117,6 +136,14 @@ extension Finding {
     case .extents: self.init(.orphanedExtent, message)
     case .spaces, .blocks, .sessions: self.init(.record, message)
     }
+  }
+
+  /// Of an error's message the cause alone: what a reader of findings knows already is left out.
+  private static func reason(_ message: String) -> String {
+    var text = message[...]
+    if let advice = text.firstRange(of: "; `kvpager verify`") { text = text[..<advice.lowerBound] }
+    if let damaged = text.firstRange(of: " record is damaged: ") { text = text[damaged.upperBound...] }
+    return String(text)
   }
 
   private static func message(_ counter: AuditProblem.Counter, _ value: UInt64) -> String {

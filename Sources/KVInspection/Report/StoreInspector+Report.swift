@@ -20,7 +20,8 @@ extension StoreInspector {
     progress(.tree)
     let tree = try tree(
       TreeOptions(
-        depth: options.depth, width: ReportOptions.treeWidth, nodeLimit: ReportOptions.treeNodeLimit,
+        depth: options.depth, width: ReportOptions.treeWidth, foldShare: ReportOptions.treeFoldShare,
+        nodeLimit: ReportOptions.treeNodeLimit,
         nameLimit: ReportOptions.treeNameLimit, wantsSessionText: true, text: options.text))
     progress(.sessions)
     let ranking = SessionRanking(

@@ -10,7 +10,7 @@ package enum StoreReport {
     if let statistics = facts.statistics, let contents = facts.contents {
       let spaces = facts.info.contents?.spaces ?? []
       sections += [
-        BytesSection.section(statistics, contents.file), TreeSection.section(contents.tree, facts.options),
+        BytesSection.section(statistics, contents.file), TreeSection.section(contents.tree, statistics, facts.options),
         SharingSection.section(contents.sharing), CompressionSection.section(statistics.planes, spaces),
         UseSection.section(statistics), ActivitySection.section(facts.activity, now: now),
         SessionsSection.section(contents.sessions, now: now),

@@ -1,5 +1,6 @@
 import KVBlocks
 import KVDiskTier
+import SafeLMDB
 
 // Invariants: `index` is made at most once, when as many blocks were looked up one by one as make it worth its scan.
 
@@ -7,12 +8,13 @@ import KVDiskTier
 struct BlockLookup {
   private let tier: DiskTier
   private var index: BlockIndex?
-  /// Look-ups until an index pays: a scan reads some ten records in the time of one look-up.
+  /// Look-ups until an index pays: a scan reads some thirty records in the time of one look-up.
   private var remainingCount: Int
+  private let pressure = MapPressure()
 
   init(_ tier: DiskTier) throws(StoreError) {
     self.tier = tier
-    remainingCount = max(1024, try tier.storedBlockCount() / 10)
+    remainingCount = max(1024, try tier.storedBlockCount() / 32)
   }
 
   /// Visits the blocks of `hashes` in their order; nil for one that is not stored or whose record is damaged.
@@ -22,7 +24,7 @@ struct BlockLookup {
     if index == nil, hashes.count > remainingCount { index = try BlockIndex(tier) }
     guard let index else {
       remainingCount -= hashes.count
-      for (offset, summary) in try tier.summaries(of: hashes, in: space).enumerated() {
+      for (offset, summary) in try tier.summaries(of: hashes, in: space, pressure).enumerated() {
         body(offset, summary.map(BlockIndex.entry))
       }
       return
@@ -32,7 +34,7 @@ struct BlockLookup {
         body(offset, index[position])
       } else {
         // Gone or damaged, or stored since the index was made.
-        let summary = try tier.summaries(of: [hash], in: space).first ?? nil
+        let summary = try tier.summaries(of: [hash], in: space, pressure).first ?? nil
         body(offset, summary.map(BlockIndex.entry))
       }
     }

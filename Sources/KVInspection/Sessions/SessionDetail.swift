@@ -28,7 +28,14 @@ package struct SessionDetail: Hashable, Sendable {
 }
 
 extension SessionDetail: JSONConvertible {
-  package var json: JSONValue {
+  package var json: JSONValue { .object(members) }
+
+  /// With what the session's tokens say: a member more, null where that is not known.
+  package func json(withText text: String?) -> JSONValue {
+    .object(members.merging(["text": JSONValue(text)]) { $1 })
+  }
+
+  private var members: [String: JSONValue] {
     var members = facts.members
     members["model"] = JSONValue(space?.fingerprint.model)
     members["blockTokens"] = space.map { .integer($0.layout.blockTokenCount) } ?? .null
@@ -42,6 +49,6 @@ extension SessionDetail: JSONConvertible {
           ["name": .string($0.name), "blocks": .integer($0.blockCount), "tokens": .integer($0.tokenCount)]
         }),
     ]
-    return .object(members)
+    return members
   }
 }

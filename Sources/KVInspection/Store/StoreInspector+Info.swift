@@ -22,7 +22,7 @@ extension StoreInspector {
         StoreInfo.Contents(
           formatVersion: Int(tier.header.formatVersion), storeID: Hex.string(of: tier.header.storeID),
           createdMicroseconds: tier.header.createdMicroseconds,
-          statistics: try Self.statistics(tier, file, detail, nowMicroseconds))
+          statistics: try statistics(tier, file, detail, nowMicroseconds, quotaByteCount))
       }
       return StoreInfo(path: path, file: file, refusal: nil, contents: contents)
     } catch  where error.code == .damaged {

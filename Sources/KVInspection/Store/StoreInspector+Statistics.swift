@@ -5,26 +5,29 @@ extension StoreInspector {
   /// Counts of the whole store, through short transactions; in RAM little more than the sample of frames.
   /// - Parameters:
   ///   - nowMicroseconds: when ages are told from.
-  ///   - quotaByteCount: what the caller knows of a quota; a store does not keep it.
+  ///   - quotaByteCount: what the caller knows of a quota: a store does not keep it.
   package func statistics(
     detail: StatisticsDetail = .standard, nowMicroseconds: UInt64 = StoreClock.microseconds(),
     quotaByteCount: Int? = nil
   ) throws(StoreError) -> StoreStatistics {
     try withGuardedTier { (tier, file) throws(StoreError) in
-      var statistics = try Self.statistics(tier, file, detail, nowMicroseconds)
-      statistics.quotaByteCount = quotaByteCount
-      return statistics
+      try statistics(tier, file, detail, nowMicroseconds, quotaByteCount)
     }
   }
 
-  static func statistics(
-    _ tier: DiskTier, _ file: LMDBFileReport, _ detail: StatisticsDetail, _ nowMicroseconds: UInt64
+  func statistics(
+    _ tier: DiskTier, _ file: LMDBFileReport, _ detail: StatisticsDetail, _ nowMicroseconds: UInt64,
+    _ quotaByteCount: Int?
   ) throws(StoreError) -> StoreStatistics {
     var count = try StatisticsCount(tier, file, detail, nowMicroseconds)
     try count.countBlocks()
     try count.countSessions()
     try count.countPlanes()
-    return try count.finished()
+    var statistics = try count.finished()
+    statistics.activity = try activity()
+    let kept = statistics.activity?.processes.filter(\.isAlive).compactMap { $0.quotaBytes.map { Int(clamping: $0) } }
+    statistics.quotaByteCount = quotaByteCount ?? kept?.min()
+    return statistics
   }
 }
 

@@ -27,7 +27,9 @@ package struct StoreStatistics: Hashable, Sendable {
   package var readers: [ReaderFacts] = []
   /// Nil where no frame's header was asked for.
   package var planes: PlaneStatistics?
-  /// Nil: not known. A quota belongs to the process that keeps it.
+  /// What processes did with the store, hits and loads and evictions; nil where nobody told.
+  package var activity: StoreActivity?
+  /// What the caller knows, else the least of those that processes keep which have the store open. Nil: not known.
   package var quotaByteCount: Int?
   /// Nobody committed while the store was read: all figures are of one moment.
   package var isOneSnapshot = true
@@ -87,7 +89,7 @@ extension StoreStatistics: JSONConvertible {
       "spaces": .array(spaces.map(\.countJSON)), "planes": planes?.json ?? .null,
       "sharing": JSONValue(sharing.bins), "ages": JSONValue(ages.bins),
       "nowMicroseconds": .unsigned(ages.nowMicroseconds), "waste": waste.json,
-      "lmdb": file.lmdbJSON, "readers": JSONValue(readers),
+      "lmdb": file.lmdbJSON, "readers": JSONValue(readers), "activity": activity?.json ?? .null,
       "quotaBytes": quotaByteCount.map { .integer($0) } ?? .null, "oneSnapshot": .bool(isOneSnapshot),
       "damagedRecords": .integer(damagedRecordCount),
     ]

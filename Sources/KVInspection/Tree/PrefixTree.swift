@@ -86,7 +86,8 @@ package struct PrefixTree: Hashable, Sendable {
     package var endingSessions: [String]
     /// Microseconds since 1970; the latest of the run's blocks.
     package var lastUseMicroseconds: UInt64
-    /// The run's parent is not stored: damage, for blocks are stored after their parents.
+    /// The run's parent was not seen: damage, for blocks are stored after their parents; or it came meanwhile, where
+    /// the tree is not one snapshot's.
     package var isStray: Bool
     /// What the first tokens say, where that was asked for and is known.
     package var text: String?
@@ -124,7 +125,7 @@ package struct PrefixTree: Hashable, Sendable {
   /// All blocks of the spaces shown.
   package var amount: Amount
   package var sessionCount: Int
-  /// Blocks whose parent is not stored, and all that hangs on them; counted in `amount`.
+  /// Blocks whose parent was not seen, and all that hangs on them; counted in `amount`.
   package var strayBlockCount: Int
   /// Records that could not be read, and are counted nowhere else.
   package var damagedBlockCount: Int

@@ -53,7 +53,7 @@ struct PrefixTreeBuilder {
     var tree = PrefixTree(
       spaces: records.map(space), amount: .init(), sessionCount: 0, strayBlockCount: forest.unreachableCount,
       damagedBlockCount: index.damagedCount, damagedSessionCount: ends.damagedCount,
-      isOneSnapshot: index.outcome.isOneSnapshot && ends.isOneSnapshot)
+      isOneSnapshot: isOneSnapshot)
     for space in tree.spaces {
       tree.amount.add(space.amount)
       tree.sessionCount += space.sessionCount
@@ -78,6 +78,10 @@ struct PrefixTreeBuilder {
     }
     assemble(&tree)
     return tree
+  }
+
+  private var isOneSnapshot: Bool {
+    index.outcome.isOneSnapshot && ends.outcome.isOneSnapshot && index.outcome.snapshot == ends.outcome.snapshot
   }
 
   private func space(_ record: SpaceRecord) -> PrefixTree.Space {

@@ -12,12 +12,12 @@ struct SessionEnds {
   private(set) var emptyCounts: [SpaceID: Int] = [:]
   private(set) var lostCounts: [SpaceID: Int] = [:]
   private(set) var damagedCount = 0
-  private(set) var isOneSnapshot = true
+  private(set) var outcome = ScanOutcome()
 
   init(_ tier: DiskTier, _ index: BlockIndex, space: SpaceID?) throws(StoreError) {
     var found: [(place: Int32, name: String)] = []
     var damaged = 0
-    let outcome = try tier.scanSessions(damaged: { _, _ in damaged += 1 }) { (summary, record) throws(StoreError) in
+    outcome = try tier.scanSessions(damaged: { _, _ in damaged += 1 }) { (summary, record) throws(StoreError) in
       guard space == nil || summary.space == space else { return true }
       sessionCounts[summary.space, default: 0] += 1
       if let last = record.blocks.last {
@@ -32,7 +32,6 @@ struct SessionEnds {
       return true
     }
     damagedCount = damaged
-    isOneSnapshot = outcome.isOneSnapshot
     // The scan goes by name already: it decides where places are equal.
     let order = found.indices.sorted { (found[$0].place, $0) < (found[$1].place, $1) }
     places = order.map { found[$0].place }

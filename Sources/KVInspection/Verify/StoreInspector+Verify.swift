@@ -18,7 +18,13 @@ extension StoreInspector {
       if file.isUnsettled, let error = LMDBFileGuard.refusal(file, path: path) { throw error }
       report.add(fileFindings: file.findings.map(\.description))
       if file.isTrustworthy {
-        report.add(try audit(deep: deep, progress))
+        try withTier(file) { (tier) throws(StoreError) in
+          report.isLocked = tier.isLocked
+          let audit = try tier.audit(deep: deep, findingLimit: VerifyReport.findingLimit) {
+            progress(VerifyProgress(doneByteCount: $0.doneByteCount, totalByteCount: $0.totalByteCount))
+          }
+          report.add(audit)
+        }
         return report
       }
     } catch {
@@ -43,17 +49,5 @@ extension StoreInspector {
     }
     guard deep, file.isTrustworthy, hasLongRecords else { return file }
     return try LMDBFileGuard.inspect(path: path, deep: true)
-  }
-
-  private func audit(
-    deep: Bool, _ progress: @escaping (VerifyProgress) -> Void
-  ) throws(StoreError) -> AuditReport {
-    var options = DiskTierOptions(access: .readOnly)
-    options.guardsFile = false
-    let tier = try DiskTier(path: path, options: options)
-    defer { tier.close() }
-    return try tier.audit(deep: deep, findingLimit: VerifyReport.findingLimit) {
-      progress(VerifyProgress(doneByteCount: $0.doneByteCount, totalByteCount: $0.totalByteCount))
-    }
   }
 }

@@ -33,8 +33,9 @@ package struct VerifyFinding: Hashable, Sendable, CustomStringConvertible {
 
   /// Where it is and what it is, in one line.
   package var description: String {
-    let place = block.map { "block \($0): " } ?? session.map { "session \"\($0)\": " } ?? ""
-    return place + message
+    if let block { return "block \(block): \(message)" }
+    guard let session else { return message }
+    return "session \"\(session)\"" + (space.map { " of space \($0): " } ?? ": ") + message
   }
 
   static func file(_ message: String) -> VerifyFinding {
@@ -55,7 +56,7 @@ extension VerifyFinding {
   static func severity(_ kind: Finding.Kind) -> Severity {
     switch kind {
     case .record, .space, .frame, .identity, .missingBlock, .checkpoint: .damage
-    case .orphanedBlock, .sessionRecord, .sessionCount, .children, .recency, .counters: .inconsistency
+    case .extent, .page, .orphanedBlock, .sessionRecord, .sessionCount, .children, .recency, .counters: .inconsistency
     case .orphanedExtent: .waste
     }
   }
@@ -63,14 +64,17 @@ extension VerifyFinding {
   private static func remedy(_ finding: Finding) -> String {
     switch finding.kind {
     case .frame, .identity: damagedBlock
-    case .record where finding.block != nil: damagedBlock
+    case .record where finding.block != nil:
+      "`kvpager verify --repair` makes it anew from the block's frame; storing the same tokens again does too"
     case .record where finding.session != nil:
-      "import or store the session again; `kvpager verify --repair` drops its record"
+      "`kvpager verify --repair` makes it anew where the session's body is whole, and drops it where it is not"
     case .record, .sessionRecord, .sessionCount, .children, .recency, .counters:
       "`kvpager verify --repair` sets it right"
     case .space: "bring the store back from a copy: without it nothing in the space can be used"
     case .missingBlock: lostBlocks(finding)
     case .checkpoint: "`kvpager verify --repair --cut-sessions` drops the checkpoint and keeps the session's blocks"
+    case .extent: "`kvpager verify --repair` rewrites what they say; only `kvpager salvage` goes by it"
+    case .page: "its room cannot be used again; `kvpager salvage` brings all that is whole into a new store"
     case .orphanedBlock: "`kvpager gc` or `kvpager verify --repair` deletes it"
     case .orphanedExtent: "`kvpager gc` or `kvpager verify --repair` deletes them"
     }
@@ -84,7 +88,9 @@ extension VerifyFinding {
     guard let count = finding.wholeTokenCount, count > 0, !finding.hasCheckpoint, let name = finding.session else {
       return "import or store it again; \(cut)"
     }
-    return "fork it there: `kvpager fork \(CommandText.quoted(name)) --as NEW --tokens \(count)`; or import it again"
+    let space = finding.space.map { " --space \($0)" } ?? ""
+    return
+      "fork it there: `kvpager fork \(CommandText.quoted(name))\(space) --as NEW --tokens \(count)`; or import it again"
   }
 }
 

@@ -24,6 +24,8 @@ package struct VerifyReport: Hashable, Sendable {
     package var hurtSessionCount: Int
   }
 
+  package typealias Repair = RepairReport
+
   /// Findings of one kind that a report names; all are counted.
   package static let findingLimit = 1000
 
@@ -39,6 +41,10 @@ package struct VerifyReport: Hashable, Sendable {
   package var scope: Scope?
   /// What the file's raw bytes still hold, where the store does not open.
   package var salvageable: RawStoreReport?
+  /// False: this user may not write the lock file; the store was read without.
+  package var isLocked = true
+  /// What a repair has to look at again.
+  package var suspects = RepairSuspects()
 
   package var findingCount: Int { counts.reduce(0) { $0 + $1.count } }
   package var isSound: Bool { findings.isEmpty }
@@ -53,6 +59,7 @@ package struct VerifyReport: Hashable, Sendable {
   }
 
   mutating func add(_ audit: AuditReport) {
+    suspects = audit.suspects
     findings += audit.findings.map { VerifyFinding($0) }.enumerated()
       .sorted { ($0.element.severity, $0.offset) < ($1.element.severity, $1.offset) }.map(\.element)
     for severity in VerifyFinding.Severity.allCases {
@@ -69,7 +76,10 @@ package struct VerifyReport: Hashable, Sendable {
 }
 
 extension VerifyReport: JSONConvertible {
-  package var json: JSONValue {
+  package var json: JSONValue { json(repair: nil) }
+
+  /// - Parameter repair: what a repair did before this report was made.
+  package func json(repair: Repair?) -> JSONValue {
     let counts = counts.map { count -> JSONValue in
       ["kind": .string(count.kind), "severity": .string(count.severity.rawValue), "count": .integer(count.count)]
     }
@@ -81,9 +91,10 @@ extension VerifyReport: JSONConvertible {
     }
     return [
       "path": .string(path), "deep": .bool(isDeep), "sound": .bool(isSound), "usable": .bool(isUsable),
+      "locked": .bool(isLocked),
       "findings": JSONValue(findings), "findingCount": .integer(findingCount), "counts": .array(counts),
       "findingLimit": .integer(Self.findingLimit), "checked": scope ?? .null, "file": file?.json ?? .null,
-      "salvageable": salvageable?.json ?? .null,
+      "salvageable": salvageable?.json ?? .null, "repair": repair?.json ?? .null,
     ]
   }
 }

@@ -24,7 +24,7 @@ struct InfoCommand: ParsableCommand {
     let moment = Moment()
     let info = try store.inspector().info(
       nowMicroseconds: moment.now.microseconds, quotaByteCount: store.quota?.byteCount)
-    try Answer.write(Self.schema, json: info.json, text: InfoText(info, moment).text, output)
+    try Answer.write(Self.schema, json: info.json, text: InfoDrawing(info, moment).text, output)
     guard let refusal = info.refusal else { return }
     throw StoreError(.damaged, refusal)
   }

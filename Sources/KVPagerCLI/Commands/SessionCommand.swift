@@ -16,6 +16,7 @@ struct SessionCommand: ParsableCommand {
       EXAMPLES
         kvpager session chat --store kv
         kvpager session chat --store kv --blocks
+        kvpager session chat --store kv --gguf smollm2.gguf
         kvpager session chat --store kv --json
       """)
 
@@ -28,14 +29,20 @@ struct SessionCommand: ParsableCommand {
   @Flag(help: "The tokens' ids.")
   var tokens = false
 
+  @OptionGroup(title: "Text") var vocabulary: VocabularyOptions
   @OptionGroup(title: "Store") var store: StoreOptions
   @OptionGroup var output: OutputOptions
 
   func run() throws {
     let detail = try store.inspector().session(named: name.value, space: spaceOption.identifier)
-    let text = SessionText(detail)
+    let text = SessionDrawing(detail)
+    let decoder = try vocabulary.decoder()
+    let words =
+      decoder.map { $0(detail.tokens) } ?? (vocabulary.isWanted ? SessionWords.opening(detail.facts.metadata) : nil)
     try Answer.write(
-      Self.schema, json: detail.json,
-      text: text.facts + text.sharing + (blocks ? text.blocks : text.runs) + (tokens ? text.tokens : ""), output)
+      Self.schema, json: vocabulary.isWanted ? detail.json(withText: words) : detail.json,
+      text: text.facts + (words.map(SessionDrawing.words) ?? "") + text.sharing + (blocks ? text.blocks : text.runs)
+        + (tokens ? text.tokens : ""),
+      output)
   }
 }

@@ -36,7 +36,7 @@ struct StatsCommand: ParsableCommand {
     let statistics = try store.inspector().statistics(
       detail: exact ? .exact : .standard, nowMicroseconds: Timestamp.now.microseconds,
       quotaByteCount: store.quota?.byteCount)
-    let text = StatisticsText(statistics)
+    let text = StatisticsDrawing(statistics)
     try Answer.write(
       Self.schema, json: statistics.json, text: detail ? text.summary + text.sections : text.summary, output)
   }

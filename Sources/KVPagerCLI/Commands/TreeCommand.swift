@@ -70,7 +70,11 @@ struct TreeCommand: ParsableCommand {
     func note(_ count: Int, _ noun: String, _ what: String) {
       if count > 0 { text += Ink.output.bad(Answer.count(count, noun)) + " \(what); see `kvpager verify`\n" }
     }
-    note(tree.strayBlockCount, "block", "hang on no root")
+    if tree.isOneSnapshot {
+      note(tree.strayBlockCount, "block", "hang on no root")
+    } else {
+      text += "The store was written while it was read: what came or went meanwhile may be in the tree or not.\n"
+    }
     note(tree.damagedBlockCount, "block record", "cannot be read and are left out")
     note(tree.damagedSessionCount, "session", "cannot be read and are left out")
     return text

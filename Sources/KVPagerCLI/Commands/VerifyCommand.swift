@@ -7,27 +7,81 @@ struct VerifyCommand: ParsableCommand {
 
   static let configuration = CommandConfiguration(
     commandName: "verify",
-    abstract: "Check the store, also a damaged one.",
-    usage: "kvpager verify --store <dir> [--deep] [<options>]",
+    abstract: "Check the store, also a damaged one, and repair it.",
+    usage: "kvpager verify --store <dir> [--deep] [--repair] [<options>]",
     discussion: """
       Reads LMDB's own structure and every record; with --deep every frame too. Nothing is changed, and \
       other processes may use the store meanwhile. Exit status 1 where anything is wrong.
 
+      --repair looks as deep as it can, asks, and then sets counts, links and listings right, brings back \
+      blocks and sessions whose records are lost and whose frames are not, drops blocks that cannot be \
+      read with those that hang on them, and deletes what belongs to nothing; then it checks again. A \
+      session that lost blocks stays as it is, and so do the blocks that it still holds: storing its \
+      tokens again heals it. With --cut-sessions it is cut back to what is whole of it instead.
+
       EXAMPLES
         kvpager verify --store kv
         kvpager verify --deep --store kv --json
+        kvpager verify --repair --store kv
+        kvpager verify --repair --cut-sessions --yes --store kv
       """)
 
   @Flag(help: "Read and decode every frame too.")
   var deep = false
 
+  @Flag(help: "Set right what can be; looks as deep as --deep.")
+  var repair = false
+
+  @Flag(help: "With --repair: cut sessions that lost blocks back to what is whole of them.")
+  var cutSessions = false
+
+  @Flag(help: "With --repair: do not ask.")
+  var yes = false
+
   @OptionGroup(title: "Store") var store: StoreOptions
   @OptionGroup var output: OutputOptions
 
+  func validate() throws {
+    guard repair else {
+      if cutSessions || yes { throw ValidationError("--cut-sessions and --yes belong to --repair.") }
+      return
+    }
+    guard yes || Question.canBeAsked else {
+      throw ValidationError("--repair asks first, and there is no terminal to answer at: add --yes.")
+    }
+  }
+
   func run() throws {
-    let report = try Self.verify(store.inspector(), deep: deep)
-    try Answer.write(Self.schema, json: report.json, text: VerifyText.text(of: report, .output), output)
-    if !report.isSound { throw ExitCode(CommandFailure.findingStatus) }
+    let inspector = try store.inspector()
+    let report = try Self.verify(inspector, deep: deep || repair)
+    guard repair, !report.isSound else {
+      try Answer.write(
+        Self.schema, json: report.json(repair: nil), text: VerifyText.text(of: report, .output), output)
+      if !report.isSound { throw ExitCode(CommandFailure.findingStatus) }
+      return
+    }
+    if !output.isJSON { try ByteStream.output.write(VerifyText.text(of: report, .output)) }
+    guard report.isUsable else {
+      _ = try inspector.repair(report, cutsSessions: cutSessions)
+      return
+    }
+    if !yes {
+      let keeps = cutSessions ? "cuts sessions that lost blocks" : "keeps sessions that lost blocks as they are"
+      guard Question.isAffirmed("Repair \(Answer.printable(report.path))? This changes the store and \(keeps).") else {
+        try ByteStream.error.writeLine("Nothing was changed.")
+        throw ExitCode(CommandFailure.findingStatus)
+      }
+    }
+    let done = try inspector.repair(report, cutsSessions: cutSessions)
+    if done.didNothing, !output.isJSON {
+      try ByteStream.output.write("\n" + RepairText.text(of: done))
+      throw ExitCode(CommandFailure.findingStatus)
+    }
+    let after = try Self.verify(inspector, deep: true)
+    try Answer.write(
+      Self.schema, json: after.json(repair: done),
+      text: "\n" + RepairText.text(of: done) + "\n" + VerifyText.text(of: after, .output), output)
+    if !after.isSound { throw ExitCode(CommandFailure.findingStatus) }
   }
 
   /// Verifies under a progress line.

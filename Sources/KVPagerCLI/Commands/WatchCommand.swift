@@ -16,7 +16,7 @@ struct WatchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "watch",
     abstract: "Look at a store in use: hits, loads, commits, memory, processes.",
-    usage: "kvpager watch --store <dir> [--interval <time>] [--count <n> | --once] [--json]",
+    usage: "kvpager watch --store <dir> [--interval <time>] [<options>]",
     discussion: """
       On a terminal a view of the whole window, until q or Ctrl-C; elsewhere a line for each look, in JSON with \
       --json. Figures come from the processes that have the store open, which tell of themselves a few times a \
@@ -48,7 +48,7 @@ struct WatchCommand: ParsableCommand {
   func run() throws {
     let watch = try StoreWatch(path: store.inspector().path)
     let stream = ByteStream.output
-    let style = WatchStyle(ink: Ink(stream), isFine: Bar(stream).isFine)
+    let style = WatchStyle(ink: Ink(stream), isFine: ShareBar(stream).isFine)
     if !output.isJSON, !once, stream.isTerminal {
       let loop = WatchLoop(watch: watch, interval: interval, frameLimit: count, style: style)
       guard case .signal(let number) = try loop.run() else { return }

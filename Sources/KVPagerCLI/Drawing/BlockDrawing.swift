@@ -57,10 +57,11 @@ struct BlockDrawing {
     let room = max(terminal.columnCount - 11, 40)
     let ellipsis = terminal.isUTF8 ? "…" : "..."
     facts.add("token ids", Self.list(record.tokens.map(\.description), columnCount: room, ellipsis: ellipsis))
-    if let text = block.text {
-      facts.add("text", Snippet.quoted(text, columnCount: 4 * room, ellipsis: ellipsis))
-    } else if let text = block.sessionText {
-      facts.add("session's", Snippet.quoted(text, columnCount: 4 * room, ellipsis: ellipsis))
+    if let text = block.text ?? block.sessionText {
+      let words = Snippet.quoted(text, columnCount: 4 * room, ellipsis: ellipsis)
+      for (place, line) in Snippet.lines(words, columnCount: room).enumerated() {
+        facts.add(place > 0 ? "" : block.text == nil ? "session's" : "text", line)
+      }
     }
     return facts.text
   }

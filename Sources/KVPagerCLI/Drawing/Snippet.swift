@@ -17,6 +17,38 @@ enum Snippet {
     return "\"\(words)\""
   }
 
+  /// The text in lines of at most `columnCount` columns, cut between words where that can be.
+  static func lines(_ text: String, columnCount: Int) -> [String] {
+    var lines: [String] = []
+    var (line, width) = ("", 0)
+    for word in text.split(separator: " ", omittingEmptySubsequences: false) {
+      var word = word
+      var wordWidth = word.reduce(0) { $0 + columns(of: $1) }
+      if !line.isEmpty, width + 1 + wordWidth > columnCount {
+        lines.append(line)
+        (line, width) = ("", 0)
+      } else if !line.isEmpty {
+        (line, width) = (line + " ", width + 1)
+      }
+      while wordWidth > columnCount, let first = word.first {
+        var part = ""
+        var partWidth = 0
+        var next: Character? = first
+        while let character = next, partWidth + columns(of: character) <= max(columnCount, 2) {
+          part.append(character)
+          partWidth += columns(of: character)
+          word.removeFirst()
+          next = word.first
+        }
+        lines.append(part)
+        wordWidth -= partWidth
+      }
+      line += word
+      width += wordWidth
+    }
+    return lines + (line.isEmpty ? [] : [line])
+  }
+
   private static func shown(_ character: Character) -> (text: String, columns: Int) {
     let isPlain = character.unicodeScalars.allSatisfy { !isActive($0) }
     // A character of a hundred marks on one letter is a joke on the terminal.

@@ -23,6 +23,7 @@ struct TreeDrawing {
   private let branches: Branches
   private let ink: Ink
   private let columnCount: Int
+  private let isOneSnapshot: Bool
   private var rows: [(figures: [String], drawing: String, text: String?)] = []
 
   private static let titles = ["SIZE", "SHARE", "TOKENS", "SESSIONS", "HITS", "LAST USED"]
@@ -31,13 +32,14 @@ struct TreeDrawing {
     branches = Branches(isUTF8: terminal.isUTF8)
     self.ink = ink
     columnCount = terminal.columnCount
+    isOneSnapshot = tree.isOneSnapshot
     for space in tree.spaces { add(space) }
   }
 
   private mutating func add(_ space: PrefixTree.Space) {
     var label = ink.strong("space \(space.id)") + ", \(Answer.printable(space.model))"
     if space.emptySessionCount > 0 { label += ", \(Answer.count(space.emptySessionCount, "session")) without tokens" }
-    if space.lostSessionCount > 0 {
+    if space.lostSessionCount > 0, isOneSnapshot {
       label += ", " + ink.bad("\(Answer.count(space.lostSessionCount, "session")) not whole")
     }
     rows.append(
@@ -74,13 +76,17 @@ struct TreeDrawing {
       label +=
         " " + ink.faint("and \(Decimal.grouped(folded.childCount)) small branch\(folded.childCount == 1 ? "" : "es")")
     }
-    if node.isStray { label += " " + ink.bad("stray: its parent is not stored") }
+    if node.isStray { label += " " + stray }
     let names = node.endingSessions.prefix(Self.nameCount).map { Answer.printable($0) }
     if !names.isEmpty { label += "  " + names.map(ink.strong).joined(separator: ", ") }
     if node.endingSessionCount > names.count {
       label += ", \(Decimal.grouped(node.endingSessionCount - names.count)) more"
     }
     return label
+  }
+
+  private var stray: String {
+    isOneSnapshot ? ink.bad("stray: its parent is not stored") : ink.faint("came meanwhile")
   }
 
   private static let nameCount = 3

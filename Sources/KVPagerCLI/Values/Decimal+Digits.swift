@@ -17,7 +17,7 @@ extension Decimal {
   }
 
   /// "1,234,567".
-  static func grouped(_ value: Int) -> String {
+  static func grouped(_ value: some BinaryInteger) -> String {
     var digits = String(value.magnitude)
     var groups: [Substring] = []
     while digits.count > 3 {

@@ -13,16 +13,3 @@ enum Share {
     return "\(Decimal.text(Double(before) / Double(after), digits: 2)) x"
   }
 }
-
-extension Decimal {
-  /// "1,000,000".
-  static func grouped(_ value: some BinaryInteger) -> String {
-    let digits = String(value.magnitude)
-    var text = ""
-    for (index, digit) in digits.enumerated() {
-      if index > 0, (digits.count - index) % 3 == 0 { text += "," }
-      text.append(digit)
-    }
-    return value < 0 ? "-" + text : text
-  }
-}

@@ -42,8 +42,8 @@ struct WatchFrame {
     return lines
   }
 
-  /// The lines of each section, its title among them, and of the problems: what each needs at least, in their order, and
-  /// then by turns what is left. The first section, the rates, has every other turn.
+  /// The lines of each section, its title among them, and of the problems: what each needs at least, in their order,
+  /// and then by turns what is left. The first section, the rates, has every other turn.
   private func share(
     _ rowCount: Int, among sections: [Section], gap: Int
   ) -> (heights: [Int], problemCount: Int) {

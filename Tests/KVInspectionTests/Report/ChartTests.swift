@@ -24,8 +24,9 @@ import Testing
       .init("more", 500, before: 400, figure: ""), .init("none", 0, before: 0, figure: ""),
     ])
     #expect(bars.pieces(bars.bars[0]) == [.init(kind: .bar, start: 0, width: 1)])
-    #expect(
-      bars.pieces(bars.bars[1]) == [.init(kind: .bar, start: 0, width: 0.4), .init(kind: .saved, start: 0.4, width: 0.6)])
+    let left = BarList.Piece(kind: .bar, start: 0, width: 0.4)
+    let saved = BarList.Piece(kind: .saved, start: 0.4, width: 0.6)
+    #expect(bars.pieces(bars.bars[1]) == [left, saved])
     let added = bars.pieces(bars.bars[2])
     #expect(added.map(\.kind) == [.bar, .added] && added[1].start == 0.4 && abs(added[1].width - 0.1) < 1e-12)
     #expect(bars.pieces(bars.bars[3]).isEmpty)

@@ -64,7 +64,8 @@ import Testing
     let policy = ContentPolicy.text(styles: [], scripts: ["abc"])
     #expect(policy.contains("script-src 'sha256-ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0='"))
     #expect(policy.contains("default-src 'none'") && policy.contains("style-src 'none'"))
-    #expect(ContentPolicy.base64([]) == "" && ContentPolicy.base64([1]) == "AQ==" && ContentPolicy.base64([1, 2]) == "AQI=")
+    #expect(ContentPolicy.base64([]) == "" && ContentPolicy.base64([1]) == "AQ==")
+    #expect(ContentPolicy.base64([1, 2]) == "AQI=")
   }
 
   @Test func `a table has a cell a column, a named row and a total`() {

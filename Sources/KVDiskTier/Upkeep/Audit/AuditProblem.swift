@@ -56,6 +56,10 @@ enum AuditProblem: Hashable, Sendable {
   case sharedFrame(FrameOwner, FrameOwner, frame: UInt64)
   case incompleteFrame(FrameOwner, FrameReference, found: Int)
   case damagedFrame(FrameOwner, FrameReference, String)
+  /// Extents of a frame that can be read say that they are others: only salvage goes by it.
+  case extentHeaders(FrameOwner, FrameReference, pieces: [Int])
+  /// LMDB's header of the pages that hold an extent, which LMDB trusts when it frees them.
+  case pageHeader(FrameOwner, page: UInt64)
   case orphanedExtent(frame: UInt64, piece: Int)
 
   case sessionRecord(SessionKey, String)
@@ -63,6 +67,16 @@ enum AuditProblem: Hashable, Sendable {
   case sessionSummary(SessionKey, String)
   /// Its block table is whole up to `wholeTokenCount` only.
   case sessionBlocks(SessionKey, wholeTokenCount: Int, hasCheckpoint: Bool, String)
+
+  /// Whose frame is to be read again.
+  var suspectFrame: FrameOwner? {
+    switch self {
+    case .damagedFrame(let owner, _, _), .incompleteFrame(let owner, _, _), .extentHeaders(let owner, _, _),
+      .sharedFrame(let owner, _, _):
+      owner
+    default: nil
+    }
+  }
 
   /// The block that is lost with it, for the sessions that hold it.
   var brokenBlock: BlockKey? {

@@ -15,6 +15,8 @@ package struct AuditReport: Hashable, Sendable {
   package var hurtSessionCount = 0
   /// Nobody committed meanwhile.
   package var isOneSnapshot = true
+  /// What a repair has to look at again.
+  package var suspects = RepairSuspects()
 }
 
 // Invariants: `counts` has every finding, `kept` at most `limit` of each kind.
@@ -25,6 +27,7 @@ final class FindingList {
   private var kept: [Finding.Kind: [Finding]] = [:]
   private(set) var counts: [Finding.Kind: Int] = [:]
   private(set) var broken: Set<BlockKey> = []
+  private var suspects: [FrameOwner] = []
   private var holders: [BlockKey: (count: Int, names: [String])] = [:]
   private var hurtSessions: Set<SessionKey> = []
 
@@ -38,6 +41,7 @@ final class FindingList {
       case .incompleteFrame(.body(let key), _, _), .sharedFrame(.body(let key), _, _): hurtSessions.insert(key)
       default: break
       }
+      if let owner = problem.suspectFrame { suspects.append(owner) }
       let finding = Finding(problem)
       counts[finding.kind, default: 0] += 1
       if kept[finding.kind, default: []].count < limit { kept[finding.kind, default: []].append(finding) }
@@ -55,6 +59,7 @@ final class FindingList {
   /// All of it, in an order that depends on nothing but what was found.
   func report() -> AuditReport {
     var report = AuditReport(counts: counts, brokenBlockCount: broken.count, hurtSessionCount: hurtSessions.count)
+    report.suspects = RepairSuspects(frames: suspects)
     for kind in Finding.Kind.allCases {
       guard var list = kept[kind] else { continue }
       if kind == .orphanedExtent, let count = counts[kind], list.allSatisfy({ $0.block == nil }) {

@@ -20,24 +20,23 @@ final class FrameAudit: Sendable {
     var next = 0
     var problems: [AuditProblem] = []
     var failure: StoreError?
-    var unreleasedByteCount = 0
   }
 
   private let tier: DiskTier
   private let claims: [FrameClaim]
-  private let index: BlockIndex
+  private let index: AuditIndex
   private let sessions: [SessionKey]
   private let spaces: [SpaceID: SpaceRecord]
   private let state = Lock<State>(State())
   private let doneByteCount = Atomic<Int>(0)
 
-  static let batchByteCount = 4 << 20
+  static let batchByteCount = 1 << 20
   static let batchCount = 512
   /// Bytes read between two returns of the map's memory.
-  static let releaseByteCount = 48 << 20
+  static let releaseByteCount = 64 << 20
 
   init(
-    _ tier: DiskTier, claims: [FrameClaim], index: BlockIndex, sessions: [SessionKey], spaces: [SpaceID: SpaceRecord]
+    _ tier: DiskTier, claims: [FrameClaim], index: AuditIndex, sessions: [SessionKey], spaces: [SpaceID: SpaceRecord]
   ) {
     self.tier = tier
     self.claims = claims
@@ -76,9 +75,11 @@ final class FrameAudit: Sendable {
 
   private func work(goesOn: () -> Bool) {
     do throws(StoreError) {
+      let reading = FrameReading(tables: tier.tables, spaces: spaces)
+      let frames = FrameBatch(reading, index: index)
       try tier.codecs.withDecoder { (decoder) throws(StoreError) in
         while let batch = nextBatch() {
-          let problems = try read(batch, &decoder)
+          let problems = try read(claims[batch], frames, reading, &decoder)
           if !problems.isEmpty { state.withLock { $0.problems += problems } }
           guard goesOn() else { return }
         }
@@ -101,37 +102,31 @@ final class FrameAudit: Sendable {
     }
   }
 
-  private func read(_ batch: Range<Int>, _ decoder: inout BlockDecoder) throws(StoreError) -> [AuditProblem] {
-    var problems: [AuditProblem] = []
-    var byteCount = 0
+  private func read(
+    _ batch: ArraySlice<FrameClaim>, _ frames: borrowing FrameBatch, _ reading: FrameReading,
+    _ decoder: inout BlockDecoder
+  ) throws(StoreError) -> [AuditProblem] {
     try tier.environment.read { (transaction) throws(StoreError) in
-      let reader = FrameReading(tables: tier.tables, spaces: spaces)
-      let frames = try batch.map { (position) throws(StoreError) in
-        let claim = claims[position]
-        byteCount += claim.reference.diskByteCount
-        switch claim.kind {
-        case .block: return try reader.block(index.key(Int(claim.owner)), transaction)
-        case .body: return try reader.part(.body(sessions[Int(claim.owner)]), transaction)
-        case .checkpoint: return try reader.part(.checkpoint(sessions[Int(claim.owner)]), transaction)
-        }
+      var problems: [AuditProblem] = []
+      let doubtful = try frames.doubtful(batch.filter { $0.kind == .block }[...], transaction, &decoder)
+      // What is not as it was seen is looked at as it is now: it may have another frame, or be gone.
+      for claim in doubtful + batch.filter({ $0.kind != .block }) {
+        guard let found = try reading.frame(of: owner(of: claim), transaction) else { continue }
+        let offsets = transaction.mapOffsets()
+        if let problem = try reading.problem(of: found, offsets, transaction, &decoder) { problems.append(problem) }
       }
-      reader.readAhead(frames, transaction)
-      let offsets = transaction.mapOffsets()
-      for case let frame? in frames {
-        if let problem = try reader.problem(of: frame, offsets, transaction, &decoder) { problems.append(problem) }
-      }
-      if mustRelease(byteCount) { transaction.releaseMap() }
+      let byteCount = batch.reduce(0) { $0 + $1.reference.diskByteCount }
+      let done = doneByteCount.add(byteCount, ordering: .relaxed)
+      if done.oldValue / Self.releaseByteCount != done.newValue / Self.releaseByteCount { transaction.releaseMap() }
+      return problems
     }
-    doneByteCount.add(byteCount, ordering: .relaxed)
-    return problems
   }
 
-  private func mustRelease(_ byteCount: Int) -> Bool {
-    state.withLock { state in
-      state.unreleasedByteCount += byteCount
-      guard state.unreleasedByteCount >= Self.releaseByteCount else { return false }
-      state.unreleasedByteCount = 0
-      return true
+  private func owner(of claim: FrameClaim) -> FrameOwner {
+    switch claim.kind {
+    case .block: .block(index.key(Int(claim.owner)))
+    case .body: .body(sessions[Int(claim.owner)])
+    case .checkpoint: .checkpoint(sessions[Int(claim.owner)])
     }
   }
 }

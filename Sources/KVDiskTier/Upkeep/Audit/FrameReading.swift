@@ -13,32 +13,31 @@ struct FoundFrame {
   var message: String?
 }
 
-/// Finds frames, and reads them whole.
+/// Finds frames by what their owners' records say, and reads them whole.
 struct FrameReading {
   let tables: Tables
   let spaces: [SpaceID: SpaceRecord]
 
-  /// Nil where the block is gone, or has no readable record.
-  func block(
-    _ key: BlockKey, _ transaction: borrowing some TableReading & ~Copyable
+  /// Nil where the owner is gone, has no frame, or no readable record.
+  func frame(
+    of owner: FrameOwner, _ transaction: borrowing some TableReading & ~Copyable
   ) throws(StoreError) -> FoundFrame? {
+    guard let key = owner.block else {
+      guard let frame = try tables.frame(of: owner, TransactionView(transaction)), frame.id != 0 else { return nil }
+      return try find(owner, frame, nil, transaction)
+    }
     guard let value = try transaction.read(Keys.block(key).span.bytes, in: tables.blocks) else { return nil }
-    let expected: FrameExpectation
-    let frame: FrameReference
+    let record: BlockRecord
     do throws(StoreError) {
-      (expected, frame) = try BlockFormat.expectation(value, key: key)
+      record = try BlockFormat.decode(value, key: key)
     } catch  where error.code == .damaged {
       return nil
     }
-    return try find(.block(key), frame, expected, transaction)
-  }
-
-  /// A session's body or checkpoint; nil where it is gone.
-  func part(
-    _ owner: FrameOwner, _ transaction: borrowing some TableReading & ~Copyable
-  ) throws(StoreError) -> FoundFrame? {
-    guard let frame = try tables.frame(of: owner, TransactionView(transaction)), frame.id != 0 else { return nil }
-    return try find(owner, frame, nil, transaction)
+    let expected = FrameExpectation(
+      key: key, parentWord: record.parent.words.0,
+      tokenDigest: record.tokens.withUnsafeBytes { StoredChecksum.xxh3($0) }, frameByteCount: record.frame.byteCount,
+      checksum: record.frameChecksum)
+    return try find(owner, record.frame, expected, transaction)
   }
 
   private func find(
@@ -53,27 +52,6 @@ struct FrameReading {
     }
   }
 
-  /// Frames that lie one behind the other are read ahead as one.
-  func readAhead(_ frames: [FoundFrame?], _ transaction: borrowing ReadTransaction) {
-    var (low, high) = (UInt.max, UInt.min)
-    var byteCount = 0
-    for case let frame? in frames {
-      for piece in frame.pieces {
-        let start = UInt(bitPattern: piece.baseAddress)
-        (low, high) = (min(low, start), max(high, start + UInt(piece.count)))
-        byteCount += piece.count
-      }
-    }
-    guard byteCount > 0 else { return }
-    if high - low <= UInt(2 * byteCount) {
-      transaction.readAhead([
-        UnsafeRawBufferPointer(start: UnsafeRawPointer(bitPattern: low), count: Int(high - low))
-      ])
-    } else {
-      for case let frame? in frames { transaction.readAhead(frame.pieces) }
-    }
-  }
-
   /// Reads a frame whole; nil: it is sound.
   func problem(
     of found: FoundFrame, _ offsets: MapOffsets?, _ transaction: borrowing some TableReading & ~Copyable,
@@ -81,44 +59,39 @@ struct FrameReading {
   ) throws(StoreError) -> AuditProblem? {
     func damaged(_ message: String) -> AuditProblem { .damagedFrame(found.owner, found.frame, message) }
     if let message = found.message { return damaged(message) }
-    if let message = extentProblem(of: found, offsets) { return damaged(message) }
     switch found.owner {
     case .block(let key):
       guard let space = spaces[key.space], let expected = found.expected else { return nil }
       do throws(FrameError) {
         try decoder.verify(FramePieces(found.pieces), layout: space.layout, expecting: expected)
-        return nil
       } catch {
         return damaged(error.message)
       }
-    case .body:
-      // Its checksum was verified with its record.
-      return nil
+    case .body: break  // Its checksum was verified with its record.
     case .checkpoint(let session):
-      return try checkpointProblem(of: found, session, transaction, &decoder).map(damaged)
+      if let message = try checkpointProblem(of: found, session, transaction, &decoder) { return damaged(message) }
     }
+    return Self.headerProblem(of: found, offsets)
   }
 
   /// Each extent says itself what it is, and LMDB's header before it says how many pages it may free.
-  private func extentProblem(of found: FoundFrame, _ offsets: MapOffsets?) -> String? {
+  static func headerProblem(of found: FoundFrame, _ offsets: MapOffsets?) -> AuditProblem? {
+    var wrong: [Int] = []
     for (index, piece) in found.pieces.enumerated() {
       guard let payload = piece.baseAddress else { continue }
       let value = payload - ExtentFormat.headerByteCount
-      let header = RawSpan(
-        _unsafeBytes: UnsafeRawBufferPointer(start: value, count: ExtentFormat.headerByteCount))
+      let bytes = UnsafeRawBufferPointer(start: value, count: ExtentFormat.headerByteCount)
       let wanted = ExtentFormat.Header(piece: index, pieceCount: found.pieces.count, frame: found.frame.id)
-      guard ExtentFormat.header(of: header) == wanted else {
-        return "piece \(index) of \(found.pieces.count) says that it is another"
-      }
+      if ExtentFormat.header(of: RawSpan(_unsafeBytes: bytes)) != wanted { wrong.append(index) }
       let run = value - LMDBRunHeader.byteCount
       guard let offsets, let offset = offsets.offset(of: run) else { continue }
+      let page = UInt64(offset / offsets.pageByteCount)
       let isExact = LMDBRunHeader(UnsafeRawBufferPointer(start: run, count: LMDBRunHeader.byteCount)).isExact(
-        page: UInt64(offset / offsets.pageByteCount),
-        valueByteCount: ExtentFormat.valueByteCount(ofPiece: index, of: found.frame.byteCount),
+        page: page, valueByteCount: ExtentFormat.valueByteCount(ofPiece: index, of: found.frame.byteCount),
         pageByteCount: offsets.pageByteCount)
-      if !isExact { return "the header of LMDB's page \(offset / offsets.pageByteCount), which holds it, is damaged" }
+      if !isExact { return .pageHeader(found.owner, page: page) }
     }
-    return nil
+    return wrong.isEmpty ? nil : .extentHeaders(found.owner, found.frame, pieces: wrong)
   }
 
   private func checkpointProblem(
@@ -145,31 +118,5 @@ struct FrameReading {
     } catch {
       return error.message
     }
-  }
-}
-
-extension BlockFormat {
-  private static let tokensOffset = 92
-  private static let extraByteCountOffset = 84
-
-  /// What a record says of its frame, where it lies: valid as long as `bytes`. Nothing is allocated.
-  static func expectation(
-    _ bytes: RawSpan, key: BlockKey
-  ) throws(StoreError) -> (FrameExpectation, FrameReference) {
-    let head = try decodeHead(bytes)
-    let extraByteCount = Int(
-      UInt32(littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: extraByteCountOffset, as: UInt32.self)))
-    let extraAt = tokensOffset + 4 * head.tokenCount
-    guard extraAt + extraByteCount <= bytes.byteCount else {
-      throw .damagedRecord("block", "\(head.tokenCount) tokens and \(extraByteCount) bytes of extra keys")
-    }
-    let expected = bytes.withUnsafeBytes { raw in
-      FrameExpectation(
-        key: key, parent: head.parent,
-        tokens: UnsafeRawBufferPointer(rebasing: raw[tokensOffset..<extraAt]),
-        encodedExtra: UnsafeRawBufferPointer(rebasing: raw[extraAt..<extraAt + extraByteCount]),
-        frameByteCount: head.frame.byteCount, checksum: head.frameChecksum)
-    }
-    return (expected, head.frame)
   }
 }

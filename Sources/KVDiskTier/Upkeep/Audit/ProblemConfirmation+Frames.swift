@@ -1,4 +1,5 @@
 import KVBlocks
+import KVCodec
 import SafeLMDB
 
 /// The second look at frames, and at what sessions hold.
@@ -13,6 +14,34 @@ extension Tables {
       }
     } catch  where error.code == .damaged {
       return nil
+    }
+  }
+
+  /// Two that claim one frame: the first of the answer is the one whose it is not.
+  func sharedAgain(
+    _ owner: FrameOwner, _ other: FrameOwner, _ frame: UInt64, _ view: borrowing TransactionView
+  ) throws(StoreError) -> AuditProblem? {
+    guard let claimed = try self.frame(of: owner, view), claimed.id == frame,
+      let also = try self.frame(of: other, view), also.id == frame
+    else { return nil }
+    return try isNamed(owner, in: claimed, view)
+      ? .sharedFrame(other, owner, frame: frame) : .sharedFrame(owner, other, frame: frame)
+  }
+
+  /// Whether a frame's header names the block that claims it. What no block claims has other ways to tell.
+  private func isNamed(
+    _ owner: FrameOwner, in frame: FrameReference, _ view: borrowing TransactionView
+  ) throws(StoreError) -> Bool {
+    do throws(StoreError) {
+      let pieces = try pieces(of: frame, view)
+      do throws(FrameError) {
+        let header = try FrameHeader.parse(FramePieces(pieces))
+        return header.kind == .block ? header.key == owner.block : owner.block == nil
+      } catch {
+        return owner.block == nil
+      }
+    } catch  where error.code == .damaged {
+      return false
     }
   }
 

@@ -31,22 +31,15 @@ extension Tables {
     case .blockRecord(let key, _), .blockHash(let key), .blockShape(let key, _): try blockAgain(key, view)
     case .orphanedBlock, .missingLink, .strayChild, .strayRecency: try linkAgain(problem, view)
     case .sharedFrame(let owner, let other, let frame):
-      try areBoth(owner, other, of: frame, view) ? problem : nil
+      try sharedAgain(owner, other, frame, view)
     case .incompleteFrame(let owner, let frame, _): try frameAgain(owner, frame, view)
     case .sessionRecord(let key, _), .sessionSummary(let key, _): try sessionAgain(key, view)
     // Seen in one snapshot from the first, or by those who ask for them.
-    case .damagedFrame, .sessionBlocks, .sessionCount, .orphanedExtent: problem
+    case .damagedFrame, .extentHeaders, .pageHeader, .sessionBlocks, .sessionCount, .orphanedExtent: problem
     }
   }
 
-  private func areBoth(
-    _ owner: FrameOwner, _ other: FrameOwner, of frame: UInt64, _ view: borrowing TransactionView
-  ) throws(StoreError) -> Bool {
-    let (first, second) = (try self.frame(of: owner, view), try self.frame(of: other, view))
-    return first?.id == frame && second?.id == frame
-  }
-
-  private func table(_ table: AuditProblem.KeyedTable) -> Table {
+  func table(_ table: AuditProblem.KeyedTable) -> Table {
     switch table {
     case .spaces: spaces
     case .blocks: blocks

@@ -16,7 +16,7 @@ extension TableAudit {
       }
       // Which parent an unreadable block has, nobody knows.
       guard !index.flags[position].contains(.unreadable) else { return }
-      if index.parents[position] == child.parent.hash {
+      if index.parentWords[position] == child.parent.hash.words.0 {
         index.flags[position].insert(.listed)
       } else {
         problems.append(.strayChild(parent: child.parent, hash: child.hash))
@@ -50,8 +50,9 @@ extension TableAudit {
       if counted != held, held > counted || areAllSessionsReadable {
         problems.append(.sessionCount(key, counted: counted, held: held))
       }
-      let parent = index.parents[position]
-      if let root = spaces[key.space]?.root, parent != root, index.position(of: parent, in: key.space) == nil {
+      if let root = spaces[key.space]?.root, index.parentWords[position] != root.words.0,
+        !index.holdsParent(of: position)
+      {
         problems.append(.orphanedBlock(key))
       }
       if !index.flags[position].contains(.listed) { problems.append(.missingLink(.child, key)) }
@@ -81,7 +82,7 @@ extension TableAudit {
       if position < audit.claims.count, audit.claims[position].id != claim.id { found = 0 }
     }
     try source.scan(
-      tables.extents, limit: Self.keyLimit,
+      tables.extents, limit: Self.recordLimit,
       between: { () throws(StoreError) in
         offsets = nil
         try flush()
@@ -96,7 +97,7 @@ extension TableAudit {
         extent.piece < ExtentFormat.pieceCount(of: claims[position].byteCount)
       else {
         // Frames that were put meanwhile have owners that were not seen.
-        guard extent.frame < frameLimit || source.isOneSnapshot, isEveryFrameKnown else { return }
+        guard extent.frame < frameLimit || source.isOneSnapshot, isEveryFrameKnown || reportsEveryOrphan else { return }
         problems.append(.orphanedExtent(frame: extent.frame, piece: extent.piece))
         if source.isOneSnapshot { greatest.nextFrame = max(greatest.nextFrame, extent.frame) }
         return

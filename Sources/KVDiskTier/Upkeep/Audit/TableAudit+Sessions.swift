@@ -13,10 +13,10 @@ extension TableAudit {
         return
       }
       let key = SessionKey(space: place.space, name: place.name)
+      let owner = sessions.count
+      sessions.append(key)
       do throws(StoreError) {
         let (summary, inline) = try SessionFormat.decode(value, space: key.space, name: key.name)
-        let owner = sessions.count
-        sessions.append(key)
         if summary.body.id != 0 { claim(summary.body, .body, owner: owner) }
         if let checkpoint = summary.checkpoint { claim(checkpoint.frame, .checkpoint, owner: owner) }
         greatest.lastRevision = max(greatest.lastRevision, summary.revision)
@@ -47,7 +47,9 @@ extension TableAudit {
         }
         index.references[position] &+= 1
         let end = start + 4 * Int(index.tokenCounts[position])
-        if index.flags[position].contains(.unreadable) || index.parents[position] != parent || end > tokens.count {
+        if index.flags[position].contains(.unreadable) || index.parentWords[position] != parent?.words.0
+          || end > tokens.count
+        {
           isWhole = false
         } else if isWhole,
           StoredChecksum.xxh3(UnsafeRawBufferPointer(rebasing: tokens[start..<end])) != index.tokenDigests[position]

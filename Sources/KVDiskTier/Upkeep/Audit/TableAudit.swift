@@ -14,7 +14,7 @@ struct TableAudit<Source: AuditSource> {
   /// Called between transactions with what looks wrong.
   let report: ([AuditProblem]) throws(StoreError) -> Void
 
-  var index = BlockIndex()
+  var index = AuditIndex()
   var claims: [FrameClaim] = []
   var sessions: [SessionKey] = []
   /// Sessions whose block tables do not fit the blocks that were seen.
@@ -27,11 +27,13 @@ struct TableAudit<Source: AuditSource> {
   /// An unreadable record's frame looks like nobody's.
   var isEveryFrameKnown = true
   var areAllSessionsReadable = true
+  /// Reports extents of no known frame also where not every frame is known.
+  var reportsEveryOrphan = false
   var problems: [AuditProblem] = []
 
-  static var recordLimit: Int { 8192 }
-  static var sessionLimit: Int { 256 }
-  static var keyLimit: Int { 1 << 16 }
+  static var recordLimit: Int { 2048 }
+  static var sessionLimit: Int { 64 }
+  static var keyLimit: Int { 1 << 14 }
   static var problemLimit: Int { 1 << 16 }
 
   init(tables: Tables, source: Source, report: @escaping ([AuditProblem]) throws(StoreError) -> Void) {

@@ -64,7 +64,7 @@ package struct PairMatrix {
   private func html(_ row: Int, _ column: Int, part: Double) -> HTML {
     let cell = cell(row, column)
     guard cell.share > 0 else { return .empty }
-    let step = row == column ? "self" : "s\(Steps.step(cell.share, from: 0, to: 1))"
+    let step = row == column ? "self" : "s\(Steps.step(share: cell.share))"
     let (x, width) = (Figures.percent(Double(column) * part), Figures.percent(part))
     let y = Self.headHeight + row * Self.cellHeight
     let middle = Figures.percent((Double(column) + 0.5) * part)

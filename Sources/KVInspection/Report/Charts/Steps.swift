@@ -1,13 +1,18 @@
 /// Nine steps from pale to strong, each with ink that can be read on it: what heat maps are filled with.
 package enum Steps {
   package static let count = 9
-  /// The step of a count of 1, which must be seen beside nothing.
+  /// The step of the least that is counted, which must be seen beside nothing.
   package static let firstOfCounts = 2
 
   /// The step of `value` between `low` and `high`.
   package static func step(_ value: Double, from low: Double, to high: Double) -> Int {
     guard value.isFinite, high > low else { return 0 }
     return min(count - 1, max(0, Int((value - low) / (high - low) * Double(count))))
+  }
+
+  /// The step of a part of the whole that is not nothing.
+  package static func step(share: Double) -> Int {
+    firstOfCounts + Int((min(1, max(0, share)) * Double(count - 1 - firstOfCounts)).rounded())
   }
 
   /// The step of a count that spans orders of magnitude, 1 to `high`.

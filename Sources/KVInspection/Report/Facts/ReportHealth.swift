@@ -62,8 +62,8 @@ package struct ReportHealth: Sendable {
       }
       add(
         .good, "Records, links and counts agree",
-        "Every record was read\(scope ?? ""), and every block’s parent, children and session count checked. Frames were "
-          + "not decoded: `kvpager verify --deep` does that.")
+        "Every record was read\(scope ?? ""), and every block’s parent, children and session count checked. "
+          + "Frames were not decoded: `kvpager verify --deep` does that.")
     }
     // The refusal says already what the guard found first.
     let findings = facts.info.refusal == nil ? verify.findings : verify.findings.filter { $0.kind != "file" }

@@ -33,7 +33,9 @@ enum SharingSection {
           lie together.\(limit)
           """,
         drawing: matrix(sharing).html
-          + Steps.legend("none", "all of the shorter session’s tokens in common"),
+          + Steps.legend(
+            "few", "all of the shorter session’s tokens in common",
+            from: Steps.firstOfCounts),
         table: table(pairs).html, tableTitle: "The pairs as a table"))
   }
 

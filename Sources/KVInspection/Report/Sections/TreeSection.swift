@@ -4,12 +4,13 @@ import KVBlocks
 enum TreeSection {
   private static let tableLimit = 100
 
-  static func section(_ tree: PrefixTree, _ options: ReportOptions) -> PageFrame.Section {
+  static func section(_ tree: PrefixTree, _ statistics: StoreStatistics, _ options: ReportOptions) -> PageFrame.Section
+  {
     let most = max(1, runs(tree).map(\.node.sessionCount).max() ?? 1)
     let root = Icicle.Node(
       "whole store",
       facts: facts(
-        "The whole store", tree.amount, sessions: tree.sessionCount, more: []),
+        "The whole store", tree.amount, sessions: sessions(tree.sessionCount), more: []),
       weight: tree.amount.frameByteCount, fill: .plain, children: tree.spaces.map { node($0, most: most) })
     guard tree.amount.blockCount > 0 else {
       return PageFrame.Section(
@@ -20,12 +21,13 @@ enum TreeSection {
       legend: Steps.legend("1 session", "\(Figures.count(most, "session")) through it", from: Steps.firstOfCounts)
         + patterns)
     return PageFrame.Section(
-      "tree", "Prefix tree", short: "Tree", lead: lead(tree),
+      "tree", "Prefix tree", short: "Tree", lead: lead(tree, statistics),
       body: Figure.html(
         "Stored prefixes, as wide as what they take",
         note: """
           Each box is a run of blocks; below it lies what continues it. Up to \(options.depth) levels below a space \
-          and \(ReportOptions.treeWidth) continuations of a box are drawn, the largest; the rest is summed up.
+          and \(ReportOptions.treeWidth) continuations of a box are drawn, the largest; the rest, and branches of less \
+          than \(Figures.share(Int(ReportOptions.treeFoldShare * 1000), of: 1000)) of all, is summed up.
           """,
         drawing: icicle.html, table: table(tree).html, tableTitle: "The largest runs as a table"))
   }
@@ -37,21 +39,25 @@ enum TreeSection {
 
     """
 
-  private static func lead(_ tree: PrefixTree) -> HTML {
-    let shared = runs(tree).filter { $0.node.sessionCount > 1 }
+  private static func lead(_ tree: PrefixTree, _ statistics: StoreStatistics) -> HTML {
+    let shared = runs(tree).filter { $0.node.lastSessionCount > 1 }
     guard let best = shared.max(by: { saved($0.node) < saved($1.node) }) else {
       return "No two sessions begin alike: nothing is shared."
     }
     let node = best.node
+    let unheld = statistics.sharing.bins.first { $0.sessions.upperBound == 0 }?.count.uniqueByteCount ?? 0
+    let all = statistics.logicalByteCount - (statistics.uniqueByteCount - unheld)
     return """
-      What saves most: \(Figures.count(node.own.tokenCount, "token")) \
+      Beginnings that sessions share save \(Figures.bytes(max(0, all))) of rows, \
+      \(Figures.share(all, of: statistics.logicalByteCount)) of what sessions see. The one run that saves most: \
+      \(Figures.count(node.own.tokenCount, "token")) \
       \(node.tokenOffset == 0 ? "at the beginning" : "from token \(Figures.count(node.tokenOffset)) on") of \
-      \(Figures.count(node.sessionCount, "session")) in space \(best.space.id.description), stored once: \
-      \(Figures.bytes(saved(node))) of rows less.
+      \(Figures.count(node.lastSessionCount, "session")) in space \(best.space.id.description), \
+      \(Figures.bytes(saved(node))).
       """
   }
 
-  private static func saved(_ node: PrefixTree.Node) -> Int { (node.sessionCount - 1) &* node.own.rowByteCount }
+  private static func saved(_ node: PrefixTree.Node) -> Int { (node.lastSessionCount - 1) &* node.own.rowByteCount }
 
   // MARK: Boxes
 
@@ -64,7 +70,7 @@ enum TreeSection {
     ]
     return Icicle.Node(
       "space \(space.id): \(model)",
-      facts: facts("Space \(space.id): \(model)", space.amount, sessions: space.sessionCount, more: more),
+      facts: facts("Space \(space.id): \(model)", space.amount, sessions: sessions(space.sessionCount), more: more),
       weight: space.amount.frameByteCount, fill: .plain,
       children: space.children.map { node($0, most: most) } + rest(space.other))
   }
@@ -77,7 +83,7 @@ enum TreeSection {
     } else if names.count == 1, node.sessionCount == 1 {
       label = names[0]
     } else {
-      label = "\(Figures.count(node.own.tokenCount, "token")), \(sessions(node.sessionCount))"
+      label = "\(Figures.count(node.own.tokenCount, "token")), \(sessions(node))"
     }
     let span = "Tokens \(Figures.count(node.tokenOffset)) to \(Figures.count(node.tokenOffset + node.own.tokenCount))"
     let unnamed = node.endingSessionCount - names.count
@@ -91,23 +97,38 @@ enum TreeSection {
       label,
       facts: facts(
         node.text.map { "\(span): \(StoreText.visible($0, limit: 160))" } ?? span, node.subtree,
-        sessions: node.sessionCount,
-        more: [ends, node.isStray ? "Its beginning is not stored" : ""], before: own),
+        sessions: sessions(node),
+        more: [use(node), ends, node.isStray ? "Its beginning is not stored" : ""], before: own),
       weight: node.subtree.frameByteCount,
       fill: node.sessionCount == 0 ? .hatched : .step(Steps.step(count: node.sessionCount, to: most)),
-      children: node.children.map { self.node($0, most: most) } + rest(node.other))
+      children: node.children.map { self.node($0, most: most) } + rest(node.folded, "small branch", "small branches")
+        + rest(node.other))
   }
 
-  private static func rest(_ other: PrefixTree.Other?) -> [Icicle.Node] {
+  private static func rest(
+    _ other: PrefixTree.Other?, _ noun: String = "continuation", _ plural: String = "continuations"
+  ) -> [Icicle.Node] {
     guard let other, other.childCount > 0 else { return [] }
     return [
       Icicle.Node(
         "\(Figures.count(other.childCount)) smaller",
         facts: facts(
-          "\(Figures.count(other.childCount, "continuation")) summed up", other.amount, sessions: other.sessionCount,
+          "\(Figures.count(other.childCount, noun, plural: plural)) summed up", other.amount,
+          sessions: sessions(other.sessionCount),
           more: []),
         weight: other.amount.frameByteCount, fill: .hatched)
     ]
+  }
+
+  private static func use(_ node: PrefixTree.Node) -> String {
+    "Used last \(Moments.text(node.lastUseMicroseconds)), found \(Figures.count(node.hitCount, "time"))"
+  }
+
+  /// Fewer may go through a run's end than through its beginning, where small branches are folded into it.
+  private static func sessions(_ node: PrefixTree.Node) -> String {
+    node.lastSessionCount == node.sessionCount
+      ? sessions(node.sessionCount)
+      : "\(Figures.count(node.sessionCount)) to \(Figures.count(node.lastSessionCount)) sessions"
   }
 
   private static func sessions(_ count: Int) -> String { count == 0 ? "no session" : Figures.count(count, "session") }
@@ -118,9 +139,9 @@ enum TreeSection {
   }
 
   private static func facts(
-    _ title: String, _ amount: PrefixTree.Amount, sessions count: Int, more: [String], before: String = ""
+    _ title: String, _ amount: PrefixTree.Amount, sessions: String, more: [String], before: String = ""
   ) -> String {
-    let lines = [title + " – " + sessions(count), before, self.amount(amount)] + more
+    let lines = [title + " – " + sessions, before, self.amount(amount)] + more
     return lines.filter { !$0.isEmpty }.joined(separator: "\n")
   }
 
@@ -149,7 +170,7 @@ enum TreeSection {
       caption,
       [
         .text("Run ends in block"), .number("Space"), .number("From token"), .number("Tokens"), .number("Blocks"),
-        .number("Sessions"), .number("Frames"), .number("With what follows"), .text("Ends here"),
+        .number("Sessions"), .number("Hits"), .number("Frames"), .number("With what follows"), .text("Ends here"),
       ], isSortable: true)
     for (space, node) in shown {
       let names = node.endingSessions.prefix(3).map { StoreText.html($0, limit: 40) }.joined(", ")
@@ -158,6 +179,7 @@ enum TreeSection {
         "<code>\(node.last.shortDescription)</code>", Figures.html(Int(space.id.rawValue), space.id.description),
         Figures.html(count: node.tokenOffset), Figures.html(count: node.own.tokenCount),
         Figures.html(count: node.own.blockCount), Figures.html(count: node.sessionCount),
+        Figures.html(count: node.hitCount),
         Figures.html(bytes: node.own.frameByteCount), Figures.html(bytes: node.subtree.frameByteCount),
         more > 0 && !names.isEmpty ? "\(names) and \(Figures.count(more)) more" : names,
       ])

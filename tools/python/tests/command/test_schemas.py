@@ -89,8 +89,12 @@ class SchemaTests(unittest.TestCase):
         commands = {
             command["commandName"]
             for command in json.loads(dump)["command"]["subcommands"]
-            if any(name["name"] == "json" for argument in command.get("arguments", []) for name in argument.get("names", []))
-        }  # fmt: skip
+            if any(
+                name["name"] == "json"
+                for argument in command.get("arguments", [])
+                for name in argument.get("names", [])
+            )
+        }
         described = {file.name.removesuffix(".schema.json") for file in SCHEMAS.glob("*.schema.json")}
         self.assertEqual(commands, described)
 

@@ -1,5 +1,8 @@
 """Chromium without a window, driven through its DevTools protocol over a pipe: real clicks and keys, and everything
-that it complains of. The standard library is all it needs."""
+that it complains of. The standard library is all it needs.
+
+As a program it makes sure that there is one, and installs it where it may. Exit 77: it cannot be had here.
+KVPAGER_CHROMIUM=PATH names another one."""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -220,3 +224,9 @@ class Browser:
     def paper(self) -> bytes:
         """The page as PDF."""
         return base64.b64decode(self.send("Page.printToPDF", printBackground=False, paperWidth=8.27)["data"])
+
+
+if __name__ == "__main__":
+    if find() is None:
+        print("report: no chromium, and it may not be installed here: the page is not opened", file=sys.stderr)
+        sys.exit(77)

@@ -285,10 +285,13 @@ class TheGoldenStore(PageCase):
         self.show(self.page, 1280, "dark")
         self.chromium.resize(794, 1100, "dark", media="print")
         closed = self.value(
-            "[...document.querySelectorAll('details table')].filter((n) => n.getBoundingClientRect().height < 20).length")
+            "[...document.querySelectorAll('details table')].filter((node) =>"
+            " node.getBoundingClientRect().height < 20).length")
         self.assertEqual(closed, 0)
         self.assertEqual(self.value("getComputedStyle(document.body).backgroundColor"), "rgb(255, 255, 255)")
         self.assertEqual(self.value("getComputedStyle(document.querySelector('nav')).display"), "none")
+        self.assertEqual(
+            self.value("[...document.querySelectorAll('.scripted')].filter((n) => n.checkVisibility()).length"), 0)
         self.assertTrue(self.chromium.paper().startswith(b"%PDF"))
 
     def test_its_policy_forbids_what_it_does_not_bring(self) -> None:
@@ -356,7 +359,8 @@ CONTRAST = """
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     const node = walker.currentNode.parentElement;
-    if (!walker.currentNode.textContent.trim() || node.closest('svg, script, style') || !node.checkVisibility()) continue;
+    if (!walker.currentNode.textContent.trim() || node.closest('svg, script, style')) continue;
+    if (!node.checkVisibility()) continue;
     let ground = null;
     for (let outer = node; outer && !ground; outer = outer.parentElement) {
       const color = numbers(getComputedStyle(outer).backgroundColor);

@@ -7,7 +7,7 @@
 #endif
 
 /// Bars of a text chart: blocks of eighths on a terminal that shows them, hashes elsewhere.
-struct Bar: Sendable {
+struct ShareBar: Sendable {
   let isFine: Bool
   let columnCount: Int
 

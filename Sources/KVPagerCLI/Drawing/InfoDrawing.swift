@@ -2,7 +2,7 @@ import KVInspection
 import KVPager
 
 /// What `info` says to people.
-struct InfoText {
+struct InfoDrawing {
   let info: StoreInfo
   let moment: Moment
 

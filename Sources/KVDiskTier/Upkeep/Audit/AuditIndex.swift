@@ -4,8 +4,8 @@ import KVBlocks
 // - All arrays have one element a block, in the order of the blocks' keys: by space, then by hash.
 // - `spaces` cover them without gaps; a directory's entry `b` is the first block whose hash begins with `b` or more.
 
-/// All blocks of a store in compact arrays, about 100 bytes each: what an audit holds every link against.
-struct BlockIndex: Sendable {
+/// All blocks of a store in compact arrays, about 80 bytes each: what an audit holds every link against.
+struct AuditIndex: Sendable {
   struct Flags: OptionSet {
     let rawValue: UInt8
     /// Its record cannot be read: nothing but its key is known.
@@ -25,12 +25,14 @@ struct BlockIndex: Sendable {
   }
 
   private(set) var hashes: [BlockHash] = []
-  private(set) var parents: [BlockHash] = []
+  /// The first 8 bytes of their parents' hashes: what tells hashes apart for all that damage can do.
+  private(set) var parentWords: [UInt64] = []
   private(set) var sessionCounts: [UInt32] = []
   private(set) var lastUses: [UInt64] = []
   private(set) var tokenCounts: [UInt32] = []
   /// XXH3 of the tokens as they are stored.
   private(set) var tokenDigests: [UInt64] = []
+  private(set) var frameChecksums: [UInt64] = []
   var references: [UInt32] = []
   var flags: [Flags] = []
   private var spaces: [Space] = []
@@ -39,7 +41,8 @@ struct BlockIndex: Sendable {
 
   mutating func reserve(_ count: Int) {
     hashes.reserveCapacity(count)
-    parents.reserveCapacity(count)
+    parentWords.reserveCapacity(count)
+    frameChecksums.reserveCapacity(count)
     sessionCounts.reserveCapacity(count)
     lastUses.reserveCapacity(count)
     tokenCounts.reserveCapacity(count)
@@ -52,7 +55,8 @@ struct BlockIndex: Sendable {
   mutating func append(_ key: BlockKey, _ head: BlockHead?, tokenDigest: UInt64) {
     if spaces.last?.id != key.space { spaces.append(Space(id: key.space, range: count..<count)) }
     hashes.append(key.hash)
-    parents.append(head?.parent ?? key.hash)
+    parentWords.append(head?.parent.words.0 ?? 0)
+    frameChecksums.append(head?.frameChecksum ?? 0)
     sessionCounts.append(head?.sessionCount ?? 0)
     lastUses.append(head?.lastUseMicroseconds ?? 0)
     tokenCounts.append(UInt32(clamping: head?.tokenCount ?? 0))
@@ -81,8 +85,10 @@ struct BlockIndex: Sendable {
     }
   }
 
-  private static func bucket(of hash: BlockHash, bits: Int) -> Int {
-    bits == 0 ? 0 : Int(truncatingIfNeeded: hash.words.0.bigEndian >> UInt64(64 - bits))
+  private static func bucket(of hash: BlockHash, bits: Int) -> Int { bucket(ofWord: hash.words.0, bits: bits) }
+
+  private static func bucket(ofWord word: UInt64, bits: Int) -> Int {
+    bits == 0 ? 0 : Int(truncatingIfNeeded: word.bigEndian >> UInt64(64 - bits))
   }
 
   func position(of key: BlockKey) -> Int? { position(of: key.hash, in: key.space) }
@@ -97,6 +103,20 @@ struct BlockIndex: Sendable {
       if Self.precedes(hashes[middle], hash) { low = middle + 1 } else { high = middle }
     }
     return low < space.range.upperBound && hashes[low] == hash ? low : nil
+  }
+
+  /// Whether a block's parent is stored.
+  func holdsParent(of position: Int) -> Bool {
+    let word = parentWords[position]
+    guard let space = spaces.first(where: { $0.range.contains(position) }) else { return false }
+    let bucket = Self.bucket(ofWord: word, bits: space.directoryBits)
+    var low = Int(space.directory[bucket])
+    var high = Int(space.directory[bucket + 1])
+    while low < high {
+      let middle = (low + high) / 2
+      if hashes[middle].words.0.bigEndian < word.bigEndian { low = middle + 1 } else { high = middle }
+    }
+    return low < space.range.upperBound && hashes[low].words.0 == word
   }
 
   /// Byte by byte, as LMDB orders keys.

@@ -2,7 +2,7 @@ import KVInspection
 import KVPager
 
 /// What `stats --detail` adds.
-extension StatisticsText {
+extension StatisticsDrawing {
   var sections: String { layers + sharing + ages + tables + readers }
 
   private func title(_ text: String) -> String { "\n" + Ink.output.strong(text) + "\n" }
@@ -57,15 +57,16 @@ extension StatisticsText {
 
   private func chart(_ name: String, first: String, _ bins: [(name: String, count: BinCount)]) -> String {
     guard !bins.isEmpty else { return "" }
-    let bar = Bar()
+    let bar = ShareBar()
     let most = bins.map(\.count.blockCount).max() ?? 0
+    let all = Double(max(1, statistics.uniqueBlockCount))
     var table = TextTable([
       (first, .left), ("BLOCKS", .right), ("SHARE", .right), ("ROWS", .right), ("STORED", .right), ("", .left),
     ])
     for bin in bins {
       table.append([
         bin.name, Decimal.grouped(bin.count.blockCount),
-        "\(Decimal.text(100 * Double(bin.count.blockCount) / Double(max(1, statistics.uniqueBlockCount)), digits: 1)) %",
+        "\(Decimal.text(100 * Double(bin.count.blockCount) / all, digits: 1)) %",
         ByteSize(bin.count.uniqueByteCount).description, ByteSize(bin.count.compressedByteCount).description,
         bar.text(bin.count.blockCount, of: most),
       ])

@@ -2,7 +2,7 @@ import KVInspection
 import KVPager
 
 /// What `session` says to people.
-struct SessionText {
+struct SessionDrawing {
   let detail: SessionDetail
   let moment: Moment
 
@@ -56,6 +56,16 @@ struct SessionText {
     "\(Timestamp(microseconds: microseconds).local), \(moment.past(microseconds))"
   }
 
+  /// The beginning of what the session says, a few lines of it.
+  static func words(_ text: String) -> String {
+    let terminal = Terminal.output
+    let room = wordLineCount * terminal.columnCount
+    let words = Snippet.quoted(text, columnCount: room, ellipsis: terminal.isUTF8 ? "…" : "...")
+    return "\nTEXT\n" + Snippet.lines(words, columnCount: terminal.columnCount).joined(separator: "\n") + "\n"
+  }
+
+  private static let wordLineCount = 8
+
   /// Those that share most.
   var sharing: String {
     guard !detail.sharing.isEmpty else { return "" }
@@ -103,8 +113,8 @@ struct SessionText {
     var text = "\n"
     for start in stride(from: 0, to: detail.tokens.count, by: perLine) {
       let ids = detail.tokens[start..<min(start + perLine, detail.tokens.count)]
-      text += StatisticsText.leading(String(start), numberWidth) + " "
-      text += ids.map { " " + StatisticsText.leading(String($0), width) }.joined() + "\n"
+      text += StatisticsDrawing.leading(String(start), numberWidth) + " "
+      text += ids.map { " " + StatisticsDrawing.leading(String($0), width) }.joined() + "\n"
     }
     return text
   }

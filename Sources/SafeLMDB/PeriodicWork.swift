@@ -6,26 +6,24 @@ import Synchronization
   import Glibc
 #endif
 
-/// Watches a file grow while one long call of a library writes it.
-final class FileGrowth: Sendable {
+/// Does something ten times a second, on a thread of its own, while one long call of a library goes on.
+package final class PeriodicWork: Sendable {
   private let isStopped = Atomic(false)
   private let hasEnded = Atomic(false)
 
-  /// - Parameter body: is told the file's bytes, ten times a second, on a thread of its own.
-  init(of path: String, _ body: @escaping @Sendable (Int) -> Void) {
+  package init(_ body: @escaping @Sendable () -> Void) {
     let hasStarted = startThread { [self] in
       while !isStopped.load(ordering: .acquiring) {
-        var status = stat()
-        if stat(path, &status) == 0 { body(Int(status.st_size)) }
         usleep(100_000)
+        body()
       }
       hasEnded.store(true, ordering: .releasing)
     }
     if !hasStarted { hasEnded.store(true, ordering: .releasing) }
   }
 
-  /// Nothing is told any more when this returns.
-  func stop() {
+  /// Nothing is done any more when this returns.
+  package func stop() {
     isStopped.store(true, ordering: .releasing)
     while !hasEnded.load(ordering: .acquiring) { usleep(1_000) }
   }

@@ -2,7 +2,7 @@ import KVInspection
 import KVPager
 
 /// What `stats` says to people.
-struct StatisticsText {
+struct StatisticsDrawing {
   let statistics: KVInspection.StoreStatistics
 
   init(_ statistics: KVInspection.StoreStatistics) { self.statistics = statistics }
@@ -18,7 +18,7 @@ struct StatisticsText {
     facts.add(
       "blocks",
       "\(Decimal.grouped(statistics.uniqueBlockCount)) unique, "
-        + "\(Decimal.grouped(statistics.blockReferenceCount)) reference\(statistics.blockReferenceCount == 1 ? "" : "s"), "
+        + Answer.count(statistics.blockReferenceCount, "reference", isGrouped: true) + ", "
         + "\(Decimal.grouped(statistics.deletableBlockCount)) in no session")
     facts.add("tokens", "\(Decimal.grouped(statistics.total.tokenCount)) stored")
     addSteps(&facts)
@@ -28,6 +28,7 @@ struct StatisticsText {
     addSharing(&facts)
     addWaste(&facts)
     addReaders(&facts)
+    addActivity(&facts)
     if statistics.damagedRecordCount > 0 {
       facts.add(
         "damaged",
@@ -93,6 +94,26 @@ struct StatisticsText {
     var text = Decimal.grouped(statistics.readers.count)
     if stale > 0 { text += Ink.output.caution(", \(stale) of them died while reading: their slots are free now") }
     facts.add("readers", text)
+  }
+
+  private func addActivity(_ facts: inout FactList) {
+    guard let activity = statistics.activity else { return }
+    let total = activity.total
+    let hits = total.memoryHits &+ total.diskHits
+    let asked = hits &+ total.misses
+    facts.add(
+      "look-ups",
+      asked == 0
+        ? "none since \(Timestamp(microseconds: activity.sinceMicroseconds).local)"
+        : "\(Decimal.grouped(asked)) blocks since \(Timestamp(microseconds: activity.sinceMicroseconds).local): "
+          + "\(Share.text(Int(clamping: total.memoryHits), of: Int(clamping: asked))) found in RAM, "
+          + "\(Share.text(Int(clamping: total.diskHits), of: Int(clamping: asked))) on disk")
+    facts.add(
+      "traffic",
+      "\(Decimal.grouped(total.loads)) loads, \(Decimal.grouped(total.evictions)) evictions, "
+        + "\(Decimal.grouped(total.writeBacks)) written back (\(ByteSize(Int(clamping: total.bytesWritten))))")
+    let open = activity.processes.count(where: \.isAlive)
+    if open > 0 { facts.add("in use", "by \(open == 1 ? "1 process" : "\(open) processes"); see watch") }
   }
 
   /// Keys and values, by element type.
