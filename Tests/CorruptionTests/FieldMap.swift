@@ -16,6 +16,10 @@ struct FieldMap {
     case structure
     /// A record or frame: the store opens, and a finding of one of these kinds names the object.
     case object(kinds: Set<String>, Owner)
+
+    func with(kinds: Set<String>) -> Rule {
+      if case .object(_, let owner) = self { .object(kinds: kinds, owner) } else { self }
+    }
   }
 
   enum Owner: Hashable {
@@ -282,9 +286,10 @@ struct FieldMap {
     let (name, rule, byteCount) = owner(of: frame, piece: piece, payload, bodies, checkpoints)
     // Who deletes a value trusts the header of its pages: a damaged one may cost the frame or the whole file.
     addRunHeader(name, entry, .structure)
+    // Reading goes by the table's keys; what an extent says of itself is for salvage.
     add(
       "extent of \(name)", entry.value.lowerBound..<entry.value.lowerBound + 16,
-      [("magic", 4), ("piece", 2), ("pieces", 2), ("frame id", 8)], rule)
+      [("magic", 4), ("piece", 2), ("pieces", 2), ("frame id", 8)], rule.with(kinds: ["extent"]))
     let whole = payload.lowerBound..<min(payload.upperBound, payload.lowerBound + byteCount)
     frameRanges[frame, default: []] += [entry.value.lowerBound..<entry.value.lowerBound + 16, whole]
     if let session = bodies[frame] {
