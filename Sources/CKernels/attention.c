@@ -73,7 +73,8 @@
   __builtin_shufflevector(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29)
 #define KV_PAIR_HIGH(a, b) \
   __builtin_shufflevector(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,fma,f16c"))), apply_to = function)
+#pragma clang attribute push( \
+    __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,fma,f16c"))), apply_to = function)
 #include "attention_template.h"
 #pragma clang attribute pop
 #endif
@@ -83,7 +84,9 @@ void kv_attention_decode(
     size_t row_count, size_t next_count, float *maxima, float *totals, float *outputs) {
   switch (level) {
 #if defined(__x86_64__)
-    case KV_LEVEL_AVX512: avx512_decode(shape, query, keys, values, row_count, next_count, maxima, totals, outputs); return;
+    case KV_LEVEL_AVX512:
+      avx512_decode(shape, query, keys, values, row_count, next_count, maxima, totals, outputs);
+      return;
     case KV_LEVEL_AVX2: avx2_decode(shape, query, keys, values, row_count, next_count, maxima, totals, outputs); return;
 #endif
     default: portable_decode(shape, query, keys, values, row_count, next_count, maxima, totals, outputs);

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// KVPAGER_LONG=1 damages the file at random a thousand times more.
+/// KVPAGER_LONG=1 damages each field in two records, and the file at random 4,000 times more.
 let isLongRun = ProcessInfo.processInfo.environment["KVPAGER_LONG"] != nil
 
 @Suite struct `the corruption matrix` {

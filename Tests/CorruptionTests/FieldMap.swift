@@ -17,9 +17,8 @@ struct FieldMap {
     /// A record or frame: the store opens, and a finding of one of these kinds names the object.
     case object(kinds: Set<String>, Owner)
 
-    /// As well a finding of `kind`.
-    func or(_ kind: String) -> Rule {
-      if case .object(let kinds, let owner) = self { .object(kinds: kinds.union([kind]), owner) } else { self }
+    func with(kinds: Set<String>) -> Rule {
+      if case .object(_, let owner) = self { .object(kinds: kinds, owner) } else { self }
     }
   }
 
@@ -28,6 +27,15 @@ struct FieldMap {
     case session(SessionKey)
     case space(SpaceID)
     case store
+
+    var space: SpaceID? {
+      switch self {
+      case .block(let key): key.space
+      case .session(let key): key.space
+      case .space(let id): id
+      case .store: nil
+      }
+    }
   }
 
   /// Bytes that mean one thing.
@@ -278,9 +286,10 @@ struct FieldMap {
     let (name, rule, byteCount) = owner(of: frame, piece: piece, payload, bodies, checkpoints)
     // Who deletes a value trusts the header of its pages: a damaged one may cost the frame or the whole file.
     addRunHeader(name, entry, .structure)
+    // Reading goes by the table's keys; what an extent says of itself is for salvage.
     add(
       "extent of \(name)", entry.value.lowerBound..<entry.value.lowerBound + 16,
-      [("magic", 4), ("piece", 2), ("pieces", 2), ("frame id", 8)], rule.or("extent"))
+      [("magic", 4), ("piece", 2), ("pieces", 2), ("frame id", 8)], rule.with(kinds: ["extent"]))
     let whole = payload.lowerBound..<min(payload.upperBound, payload.lowerBound + byteCount)
     frameRanges[frame, default: []] += [entry.value.lowerBound..<entry.value.lowerBound + 16, whole]
     if let session = bodies[frame] {

@@ -86,8 +86,8 @@ void kv_units_join(
 
 // Attention of queries over rows of keys and values that lie anywhere.
 //
-// A row is one token's: kv_head_count heads of head_size elements (f32, f16 or bf16), one after the other. Each of these
-// heads serves group_count query heads (grouped-query attention).
+// A row is one token's: kv_head_count heads of head_size elements (f32, f16 or bf16), one after the other. Each of
+// these heads serves group_count query heads (grouped-query attention).
 typedef struct {
   int element;
   size_t head_size;      // a multiple of 16

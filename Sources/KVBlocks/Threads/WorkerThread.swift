@@ -5,7 +5,7 @@
 #endif
 
 /// A named operating-system thread: what blocks in I/O never runs on Swift's cooperative pool.
-package struct WorkerThread: @unchecked Sendable {  // because: a pthread_t is a name for a thread, meant to be passed about
+package struct WorkerThread: @unchecked Sendable {  // because: a pthread_t is a name, meant to be passed about
   /// Room for the codec's and LMDB's frames with ease, also under the sanitizers.
   static let stackByteCount = 2 << 20
 

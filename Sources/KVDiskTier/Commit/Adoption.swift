@@ -30,22 +30,25 @@ package struct AdoptedSession {
 }
 
 extension DiskTier {
-  /// Takes a space over under its own id, which frames carry.
-  /// - Throws: `alreadyExists` where the id or the fingerprint is another space's, `invalidArgument` for an id that no
-  ///   store gives.
-  package func adopt(space: SpaceRecord) throws(StoreError) {
+  /// Takes spaces over under their own ids, which frames carry.
+  /// - Throws: `alreadyExists` where an id or a fingerprint is another space's, `invalidArgument` for an id that no
+  ///   store gives; then none was taken over.
+  package func adopt(spaces: [SpaceRecord]) throws(StoreError) {
     guard !options.isReadOnly else { throw .readOnlyStore }
-    guard (1..<UInt32.max).contains(space.id.rawValue) else { throw .invalidArgument("a space of id \(space.id)") }
-    let identity = space.fingerprint.canonicalBytes(layout: space.layout)
     try environment.write { (transaction: inout WriteTransaction) throws(StoreError) in
-      for known in try tables.allSpaces(transaction) {
-        guard known.id != space.id, known.fingerprint.canonicalBytes(layout: known.layout) != identity else {
-          throw StoreError(.alreadyExists, "cache space \(known.id) is there already: adopt into an empty store")
-        }
-      }
+      let known = try tables.allSpaces(transaction)
+      var ids = Set(known.map(\.id))
+      var identities = Set(known.map { $0.fingerprint.canonicalBytes(layout: $0.layout) })
       var counters = try tables.counters(transaction)
-      counters.nextSpace = max(counters.nextSpace, space.id.rawValue + 1)
-      try transaction.write(Keys.space(space.id), SpaceFormat.encode(space), in: tables.spaces)
+      for space in spaces {
+        guard (1..<UInt32.max).contains(space.id.rawValue) else { throw .invalidArgument("a space of id \(space.id)") }
+        let identity = space.fingerprint.canonicalBytes(layout: space.layout)
+        guard ids.insert(space.id).inserted, identities.insert(identity).inserted else {
+          throw StoreError(.alreadyExists, "cache space \(space.id) is there already: adopt into an empty store")
+        }
+        counters.nextSpace = max(counters.nextSpace, space.id.rawValue + 1)
+        try transaction.write(Keys.space(space.id), SpaceFormat.encode(space), in: tables.spaces)
+      }
       try transaction.write(StoreCounters.key, counters.encoded(), in: tables.meta)
     }
   }

@@ -27,7 +27,13 @@ struct RawSessionList {
     var name: String?
   }
 
-  private(set) var candidates: [Key: [Candidate]] = [:]
+  /// What tells one state of a session from another.
+  struct Revision: Hashable {
+    var number: UInt64
+    var updatedMicroseconds: UInt64
+  }
+
+  private(set) var candidates: [Key: [Revision: Candidate]] = [:]
   private var damaged: Set<Damaged> = []
   private static let candidateCountLimit = 1 << 24
   private static let damagedCountLimit = 1 << 20
@@ -37,16 +43,14 @@ struct RawSessionList {
     let record = body.record
     // LMDB leaves copies of a record in pages that it frees.
     let key = Key(space: record.space, name: record.name)
-    var known = candidates[key] ?? []
+    let revision = Revision(number: record.revision, updatedMicroseconds: record.updatedMicroseconds)
     guard count < Self.candidateCountLimit, (1...Keys.nameByteLimit).contains(record.name.utf8.count),
-      !known.contains(where: { $0.revision == record.revision && $0.updatedMicroseconds == record.updatedMicroseconds })
+      candidates[key]?[revision] == nil
     else { return }
     count += 1
-    known.append(
-      Candidate(
-        revision: record.revision, updatedMicroseconds: record.updatedMicroseconds, root: body.root, place: place,
-        byteCount: byteCount))
-    candidates[key] = known
+    candidates[key, default: [:]][revision] = Candidate(
+      revision: record.revision, updatedMicroseconds: record.updatedMicroseconds, root: body.root, place: place,
+      byteCount: byteCount)
   }
 
   /// - Precondition: `bytes` has the fields of fixed place.
@@ -58,11 +62,12 @@ struct RawSessionList {
 
   /// Records that may be losses: all but copies, and earlier states, of what was found whole.
   var damagedCount: Int {
-    let whole = Set(candidates.flatMap { key, list in list.map { Damaged(space: key.space, revision: $0.revision) } })
+    let whole = Set(
+      candidates.flatMap { key, list in list.keys.map { Damaged(space: key.space, revision: $0.number) } })
     return damaged.count { record in
       if whole.contains(Damaged(space: record.space, revision: record.revision)) { return false }
       guard let name = record.name else { return true }
-      return candidates[Key(space: record.space, name: name)]?.contains { $0.revision > record.revision } != true
+      return candidates[Key(space: record.space, name: name)]?.keys.contains { $0.number > record.revision } != true
     }
   }
 
@@ -71,7 +76,7 @@ struct RawSessionList {
     func rank(_ candidate: Candidate) -> Int {
       candidate.revision > lastRevision ? 2 : candidate.revision == listed ? 1 : 0
     }
-    return (candidates[key] ?? []).sorted { a, b in
+    return Array((candidates[key] ?? [:]).values).sorted { a, b in
       (rank(a), a.revision, a.updatedMicroseconds) > (rank(b), b.revision, b.updatedMicroseconds)
     }
   }
@@ -80,7 +85,7 @@ struct RawSessionList {
   var roots: [SpaceID: BlockHash] {
     var counts: [SpaceID: [BlockHash: Int]] = [:]
     for (key, list) in candidates {
-      for candidate in list { counts[key.space, default: [:]][candidate.root, default: 0] += 1 }
+      for candidate in list.values { counts[key.space, default: [:]][candidate.root, default: 0] += 1 }
     }
     return counts.compactMapValues { roots in
       roots.max { a, b in a.value != b.value ? a.value < b.value : a.key.words.0 > b.key.words.0 }?.key

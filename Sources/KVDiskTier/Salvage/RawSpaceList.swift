@@ -13,7 +13,7 @@ struct RawSpaceList {
 
   /// No store gives this id.
   static let unknown = SpaceID(rawValue: 0)
-  private static let runCountLimit = 1 << 16
+  private static let runCountLimit = 1 << 12
 
   private(set) var records: [SpaceID: SpaceRecord] = [:]
   /// Records that say everything but their space's id, and where their pages begin in the file.

@@ -28,21 +28,18 @@ extension RawStoreScan {
         blocks.hold(block, lastUse: body.record.updatedMicroseconds &+ UInt64(body.record.blocks.count - index))
       }
     }
+    let places = Dictionary(uniqueKeysWithValues: report.spaces.enumerated().map { ($1.id, $0) })
     let isCacheWanted = !options.isSessionsOnly && options.isWanted == nil
     for index in blocks.blocks.indices where blocks.chains[index] == .whole {
       let block = blocks.blocks[index]
-      if let space = report.spaces.firstIndex(where: { $0.id == block.key.space }) {
-        report.spaces[space].blockCount += 1
-      }
+      if let space = places[block.key.space] { report.spaces[space].blockCount += 1 }
       guard blocks.isHeld[index] || isCacheWanted else { continue }
       report.salvagedBlockCount += 1
       report.salvagedByteCount += block.frameByteCount
       if !blocks.isHeld[index] { report.cachedBlockCount += 1 }
     }
     for session in chosenSessions {
-      if let space = report.spaces.firstIndex(where: { $0.id == session.key.space }) {
-        report.spaces[space].sessionCount += 1
-      }
+      if let space = places[session.key.space] { report.spaces[space].sessionCount += 1 }
     }
   }
 }

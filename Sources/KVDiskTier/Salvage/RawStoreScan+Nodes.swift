@@ -9,9 +9,12 @@ extension RawStoreScan {
   /// Record's versions and flags tell most chance finds from records before a checksum is computed.
   private static let flagLimit: UInt16 = 1
   static let blockRecordCountLimit = 1 << 25
+  /// Bytes whose checksum is computed for one part of the file: more than a true part ever needs.
+  private static let sealByteBudget = 16 << 20
 
   /// Nodes whose keys are as long as those of spaces or blocks.
   mutating func findNodes(_ window: RawWindow) {
+    var budget = Self.sealByteBudget
     var place = window.lead + LMDBNode.keyByteCountOffset
     let end = window.end + LMDBNode.keyByteCountOffset
     while let found = ByteSearch.firstWord(
@@ -21,19 +24,30 @@ extension RawStoreScan {
       let start = found - LMDBNode.keyByteCountOffset
       guard start + LMDBFormat.nodeHeaderByteCount <= window.bytes.count else { return }
       let node = LMDBNode(window.bytes, at: start)
-      guard node.flags & ~LMDBFormat.NodeFlags.overflow == 0, node.valueByteCount < Self.readByteCount else { continue }
+      guard node.flags & ~LMDBFormat.NodeFlags.overflow == 0 else { continue }
       if node.isOverflow {
         noteSpaceElsewhere(node, window)
-      } else if node.valueOffset + node.valueByteCount <= window.bytes.count, node.valueByteCount >= 2 * 2 + 8 {
+      } else if budget > 0, Self.maySeal(node, window) {
+        budget -= node.valueByteCount
         noteValue(node, window)
       }
     }
   }
 
+  /// Whether the value lies in the window and begins as records do.
+  private static func maySeal(_ node: LMDBNode, _ window: RawWindow) -> Bool {
+    let least = 2 * MemoryLayout<UInt16>.size + RecordWriter.checksumByteCount
+    // No node takes more than half a page.
+    guard (least...leafByteCountLimit / 2).contains(node.valueByteCount),
+      node.valueOffset + node.valueByteCount <= window.bytes.count
+    else { return false }
+    let version = window.bytes.loadUnaligned(fromByteOffset: node.valueOffset, as: UInt16.self).littleEndian
+    return version == FormatVersion.current
+  }
+
   private mutating func noteValue(_ node: LMDBNode, _ window: RawWindow) {
     let value = UnsafeRawBufferPointer(
       rebasing: window.bytes[node.valueOffset..<node.valueOffset + node.valueByteCount])
-    guard value.loadUnaligned(as: UInt16.self).littleEndian == FormatVersion.current else { return }
     if node.keyByteCount == Int(Self.spaceKeyByteCount) {
       guard let record = Self.space(value, id: Self.spaceID(node, window)) else { return }
       spaces.append(record)

@@ -68,7 +68,9 @@ extension RawStoreScan {
     var revisions: Set<UInt64> = []
     for (key, entry) in table?.entries ?? [:] {
       guard case .revision(let revision) = entry else { continue }
-      if sessions.candidates[key]?.contains(where: { $0.revision == revision }) != true { revisions.insert(revision) }
+      if sessions.candidates[key]?.keys.contains(where: { $0.number == revision }) != true {
+        revisions.insert(revision)
+      }
     }
     return revisions
   }

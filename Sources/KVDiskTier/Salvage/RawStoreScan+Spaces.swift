@@ -6,15 +6,18 @@ extension RawStoreScan {
     let roots = sessions.roots
     spaces.nameRuns(roots: roots)
     chosenSpaces = spaces.records
-    leaveOutMisnamedSpaces(roots)
+    settleMisnamedSpaces(roots)
     var layouts: [SpaceID: [UInt32: Int]] = [:]
     for block in blocks.blocks where block.isWhole {
       layouts[block.key.space, default: [:]][block.layout, default: 0] += 1
     }
-    for (id, counts) in layouts where chosenSpaces[id] == nil && id.rawValue < UInt32.max && id != RawSpaceList.unknown
-    {
+    let lost = layouts.filter { id, _ in
+      chosenSpaces[id] == nil && id.rawValue < UInt32.max && id != RawSpaceList.unknown
+    }
+    let likely = likelyRoots(of: Set(lost.keys.filter { roots[$0] == nil }))
+    for (id, counts) in lost {
       let layout = counts.max { a, b in a.value != b.value ? a.value < b.value : a.key < b.key }?.key
-      guard let layout, let root = roots[id] ?? likelyRoot(of: id) else { continue }
+      guard let layout, let root = roots[id] ?? likely[id] else { continue }
       chosenSpaces[id] = SpaceRecord(
         id: id, fingerprint: .placeholder(for: id), layout: blocks.layouts[Int(layout)], root: root)
     }
@@ -23,33 +26,47 @@ extension RawStoreScan {
     }
   }
 
-  /// One record under two ids is a key that was damaged: the space is the one that blocks and sessions speak of.
-  private mutating func leaveOutMisnamedSpaces(_ roots: [SpaceID: BlockHash]) {
+  /// A record under an id that no block and no session speaks of has a damaged key: it is the space's of which they
+  /// name the root, or a second record of one.
+  private mutating func settleMisnamedSpaces(_ roots: [SpaceID: BlockHash]) {
     let spoken = Set(blocks.blocks.map(\.key.space)).union(roots.keys)
-    var owners: [[UInt8]: SpaceID] = [:]
+    var owners: [BlockHash: SpaceID] = [:]
+    for (id, root) in roots.sorted(by: { $0.key < $1.key }) where chosenSpaces[id] == nil { owners[root] = id }
+    for space in chosenSpaces.values.sorted(by: { $0.id < $1.id }) where !spoken.contains(space.id) {
+      guard let owner = owners[space.root] else { continue }
+      chosenSpaces[space.id] = nil
+      chosenSpaces[owner] = space.with(id: owner)
+      owners[space.root] = nil
+    }
+    var identities: [[UInt8]: SpaceID] = [:]
     for space in chosenSpaces.values.sorted(by: { $0.id < $1.id }) {
       let identity = space.fingerprint.canonicalBytes(layout: space.layout)
-      guard let owner = owners[identity] else {
-        owners[identity] = space.id
+      guard let owner = identities[identity] else {
+        identities[identity] = space.id
         continue
       }
       let stays = spoken.contains(space.id) && !spoken.contains(owner) ? space.id : owner
       chosenSpaces[stays == owner ? space.id : owner] = nil
-      owners[identity] = stays
+      identities[identity] = stays
     }
   }
 
-  /// The parent that most blocks have whose parent has no frame: the first blocks of all prompts hang on the root.
-  private func likelyRoot(of space: SpaceID) -> BlockHash? {
-    var counts: [BlockHash: (count: Int, frame: UInt64)] = [:]
-    for block in blocks.blocks where block.key.space == space {
-      guard blocks.index(of: BlockKey(space: space, hash: block.parent)) == nil else { continue }
-      let known = counts[block.parent] ?? (0, .max)
-      counts[block.parent] = (known.count + 1, min(known.frame, block.frame))
+  /// For each space the parent that most blocks have whose parent has no frame: the first blocks of all prompts hang on
+  /// the root.
+  private func likelyRoots(of spaces: Set<SpaceID>) -> [SpaceID: BlockHash] {
+    var counts: [BlockKey: (count: Int, frame: UInt64)] = [:]
+    for block in blocks.blocks where spaces.contains(block.key.space) {
+      let parent = BlockKey(space: block.key.space, hash: block.parent)
+      guard blocks.index(of: parent) == nil else { continue }
+      let known = counts[parent] ?? (0, .max)
+      counts[parent] = (known.count + 1, min(known.frame, block.frame))
     }
-    return counts.max { a, b in
-      a.value.count != b.value.count ? a.value.count < b.value.count : a.value.frame > b.value.frame
-    }?.key
+    var best: [SpaceID: (hash: BlockHash, count: Int, frame: UInt64)] = [:]
+    for (parent, found) in counts {
+      if let known = best[parent.space], (known.count, found.frame) >= (found.count, known.frame) { continue }
+      best[parent.space] = (parent.hash, found.count, found.frame)
+    }
+    return best.mapValues(\.hash)
   }
 
   mutating func settleChains() {

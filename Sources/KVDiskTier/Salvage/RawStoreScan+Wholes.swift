@@ -35,13 +35,9 @@ extension RawStoreScan {
       return
     }
     var foundWhole = false
-    for count in Set(range.map { pieces[$0].count }).sorted() {
-      let choices = (0..<Int(count)).map { index in
-        range.filter { pieces[$0].count == count && Int(pieces[$0].index) == index }
-      }
-      guard choices.allSatisfy({ !$0.isEmpty }) else { continue }
+    for choices in choices(range) {
       for attempt in Self.attempts(choices.map(\.count)) {
-        let chosen = zip(choices, attempt).map { pieces[$0[$1]] }
+        let chosen = zip(choices, attempt).map { pieces[$0[$0.startIndex + $1]] }
         let first = pieces.count
         pieces += chosen
         if try examine(first..<pieces.count, isLastAttempt: false) {
@@ -54,6 +50,30 @@ extension RawStoreScan {
     guard !foundWhole else { return }
     report.incompleteCount += 1
     for index in range where pieces[index].index == 0 { try noteHeader(index) }
+  }
+
+  /// For each number of pieces that some claim: which of them claim each place. Only where all places are claimed.
+  private func choices(_ range: Range<Int>) -> [[ArraySlice<Int>]] {
+    var order = Array(range)
+    order.sort { (pieces[$0].count, pieces[$0].index, $0) < (pieces[$1].count, pieces[$1].index, $1) }
+    var complete: [[ArraySlice<Int>]] = []
+    var start = 0
+    while start < order.count {
+      let count = pieces[order[start]].count
+      var places: [ArraySlice<Int>] = []
+      while start < order.count, pieces[order[start]].count == count {
+        var end = start
+        while end < order.count, pieces[order[end]].count == count,
+          pieces[order[end]].index == pieces[order[start]].index
+        {
+          end += 1
+        }
+        if Int(pieces[order[start]].index) == places.count { places.append(order[start..<end]) }
+        start = end
+      }
+      if places.count == Int(count), complete.count < Self.attemptCountLimit { complete.append(places) }
+    }
+    return complete
   }
 
   private func isComplete(_ range: Range<Int>) -> Bool {
@@ -82,7 +102,14 @@ extension RawStoreScan {
     let expected = byteCount(of: range)
     let most = min(range.count * ExtentFormat.fullPayloadByteCount, Self.wholeByteCountLimit)
     // LMDB's own header tells the last piece's size, if it is not damaged itself.
-    if expected < most, try examine(range, byteCount: expected, isLastAttempt: false) { return true }
+    if expected < most {
+      if try examine(range, byteCount: expected, isLastAttempt: false) { return true }
+    }
+    guard retryByteBudget >= UInt64(most) else {
+      if isLastAttempt { report.unknownCount += 1 }
+      return false
+    }
+    if expected < most || !isLastAttempt { retryByteBudget -= UInt64(most) }
     return try examine(range, byteCount: most, isLastAttempt: isLastAttempt)
   }
 

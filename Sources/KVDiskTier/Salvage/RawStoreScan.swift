@@ -45,6 +45,8 @@ package struct RawStoreScan {
   /// Where block records lie in leaf pages: the values, each sealed.
   var blockRecords: [(offset: UInt64, byteCount: Int)] = []
   let scratch = RawScratch()
+  /// Bytes that second looks may read, where the first did not find a whole: a file made to have many stays bounded.
+  var retryByteBudget: UInt64
 
   /// A checkpoint's frame, whole.
   struct RawCheckpoint {
@@ -74,6 +76,7 @@ package struct RawStoreScan {
     self.file = file
     self.fileByteCount = fileByteCount
     self.progress = progress
+    retryByteBudget = 8 * fileByteCount
     report.fileByteCount = fileByteCount
   }
 
@@ -106,6 +109,17 @@ package struct RawStoreScan {
       progress(SalvageProgress(.searching, doneByteCount: min(offset, fileByteCount), totalByteCount: fileByteCount))
     }
     report.extentCount = pieces.count
+    boundPieces()
+  }
+
+  /// A piece ends where the next one begins: so all first looks together read the file once.
+  private mutating func boundPieces() {
+    let headers = UInt64(ExtentFormat.pageHeaderByteCount + ExtentFormat.headerByteCount)
+    for index in pieces.indices.dropLast() {
+      let gap = pieces[index + 1].offset - pieces[index].offset
+      let room = UInt32(clamping: gap > headers ? gap - headers : 0)
+      pieces[index].payloadByteCount = min(pieces[index].payloadByteCount, room)
+    }
   }
 
   /// Extents begin pages, behind LMDB's header. In a copy that was cut anywhere pages begin anywhere: then that header

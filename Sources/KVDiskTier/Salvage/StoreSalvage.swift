@@ -37,6 +37,7 @@ package struct StoreSalvage {
     do throws(StoreError) {
       let tier = try DiskTier(path: folder.nursery, options: tierOptions)
       do throws(StoreError) {
+        try tier.environment.read { (transaction) throws(StoreError) in transaction.mapFewPages() }
         var salvage = StoreSalvage(scan: scan, tier: tier, progress: progress)
         try salvage.write()
       } catch {
@@ -63,7 +64,7 @@ package struct StoreSalvage {
   private mutating func write() throws(StoreError) {
     let isEverythingWanted = scan.report.cachedBlockCount > 0
     totalByteCount = UInt64(scan.report.salvagedByteCount)
-    for space in scan.chosenSpaces.values.sorted(by: { $0.id < $1.id }) { try tier.adopt(space: space) }
+    try tier.adopt(spaces: scan.chosenSpaces.values.sorted { $0.id < $1.id })
     let isHeld = scan.blocks.isHeld
     try writeBlocks { isEverythingWanted || isHeld[$0] }
     try writeSessions()
@@ -131,6 +132,8 @@ package struct StoreSalvage {
       throw StoreError(.inputOutput, "a block was not stored in the new store at \(tier.path)")
     }
     for write in batch { writtenByteCount += UInt64(write.frame.bytes.count) }
+    // What the new store's map holds in memory is given back: there is no end to it otherwise.
+    try tier.environment.read { (transaction) throws(StoreError) in transaction.releaseMap() }
     progress(SalvageProgress(.writing, doneByteCount: writtenByteCount, totalByteCount: totalByteCount))
   }
 
@@ -150,7 +153,9 @@ package struct StoreSalvage {
         for session in batch { session.checkpoint.map { $0.frame.deallocate() } }
         (batch, byteCount) = ([], 0)
       }
-      if !batch.isEmpty { try tier.adopt(sessions: batch) }
+      guard !batch.isEmpty else { return }
+      try tier.adopt(sessions: batch)
+      try tier.environment.read { (transaction) throws(StoreError) in transaction.releaseMap() }
     }
     do throws(StoreError) {
       for session in order {

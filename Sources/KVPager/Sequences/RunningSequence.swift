@@ -10,8 +10,8 @@ import KVTiering
 /// A sequence in flight: its tokens, and the frames in RAM that hold their rows, one block after the other, anywhere.
 ///
 /// The engine appends tokens, which reserves their rows, writes keys and values layer by layer, and computes attention
-/// over ``unsafeFrames`` where they lie. Blocks that are full and written become the store's: found by look-ups, written
-/// to disk, and kept there when the sequence ends.
+/// over ``unsafeFrames`` where they lie. Blocks that are full and written become the store's: found by look-ups,
+/// written to disk, and kept there when the sequence ends.
 public final class RunningSequence: Sendable {
   public let pool: SequencePool
   let state = Lock(State())
