@@ -90,6 +90,7 @@ let package = Package(
       exclude: ["Program"],  // a program in C, which a test compiles
       swiftSettings: strict),
     tests("KVPagerCLITests", ["KVPagerCLI", "KVSimulation"]),
+    tests("CorruptionTests", ["KVInspection", "KVPagerCLI"]),
     tests("SimulationTests", ["KVSimulation"]),
     tests("CrashTests", ["KVPager", "KVSimulation"]),
     tests("CompatibilityTests", ["KVPager", "KVSimulation"]),

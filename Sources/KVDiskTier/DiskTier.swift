@@ -114,11 +114,19 @@ package final class DiskTier: Sendable {
     if let known = try spaces().first(where: matches) { return known }
     guard !options.isReadOnly else { throw .readOnlyStore }
     return try environment.write { (transaction: inout WriteTransaction) throws(StoreError) in
-      if let known = try tables.allSpaces(transaction).first(where: matches) { return known }
+      let stored = try tables.allSpaces(transaction)
+      if let known = stored.first(where: matches) { return known }
+      let root = fingerprint.rootHash(layout: layout)
+      // A salvaged space that lost its record: the root, a digest of fingerprint and layout, proves that this was it.
+      if let lost = stored.first(where: { $0.fingerprint.isPlaceholder && $0.layout == layout && $0.root == root }) {
+        let record = SpaceRecord(id: lost.id, fingerprint: fingerprint, layout: layout, root: root)
+        try transaction.write(Keys.space(record.id), SpaceFormat.encode(record), in: tables.spaces)
+        knownSpaces.withLock { $0[record.id] = nil }
+        return record
+      }
       var counters = try tables.counters(transaction)
       let record = SpaceRecord(
-        id: SpaceID(rawValue: counters.nextSpace), fingerprint: fingerprint, layout: layout,
-        root: fingerprint.rootHash(layout: layout))
+        id: SpaceID(rawValue: counters.nextSpace), fingerprint: fingerprint, layout: layout, root: root)
       guard counters.nextSpace < UInt32.max else {
         throw StoreError(.inputOutput, "the store has used up its space ids")
       }

@@ -16,13 +16,16 @@ enum GoldenAnswer {
   }
 
   /// Holds the answer of `kvpager ARGUMENTS --store store` to the file `name` among the answers.
+  /// - Parameter asksStore: false for commands that name their stores otherwise.
   static func expect(
-    _ name: String, _ arguments: [String], status: Int32 = 0, in given: Folder? = nil,
+    _ name: String, _ arguments: [String], asksStore: Bool = true, status: Int32 = 0, in given: Folder? = nil,
     _ location: SourceLocation = #_sourceLocation
   ) throws {
     let folder = try given ?? store()
     let quoted = arguments.map { "'\($0)'" }.joined(separator: " ")
-    let line = "cd '\(folder.path)' && TZ=UTC LC_ALL=C KVPAGER_NOW=1795500000 exec \"$KVPAGER\" \(quoted) --store store"
+    let line =
+      "cd '\(folder.path)' && TZ=UTC LC_ALL=C KVPAGER_NOW=1795500000 exec \"$KVPAGER\" \(quoted)"
+      + (asksStore ? " --store store" : "")
     let answer = try CommandLineTool.shell(line, expecting: status, location).text
     let file = "\(self.folder)/answers/\(name)"
     if ProcessInfo.processInfo.environment["KVPAGER_UPDATE_GOLDEN"] != nil {

@@ -1,4 +1,5 @@
 import KVBlocks
+import SafeLMDB
 
 /// Decides, before LMDB opens a data file, whether LMDB may trust it.
 ///
@@ -9,10 +10,13 @@ import KVBlocks
 ///
 /// Another process may commit meanwhile. LMDB copies pages on write, so those of the newest transaction when the walk
 /// begins stay as they are until two further commits are done: page numbers freed by the first are taken by the
-/// third. A walk that finds something wrong after that long proves nothing and is repeated.
+/// third. A walk that finds something wrong after that long proves nothing and is repeated, after a few times with a
+/// read transaction that holds the snapshot.
 package enum LMDBFileGuard {
   /// Walks that a file gets while another process changes it.
   static let attemptCountLimit = 30
+  /// Walks after which the snapshot is held.
+  private static let heldFromAttempt = 3
 
   /// Returns where LMDB may open the file.
   /// - Parameter path: the data file, or the environment's directory.
@@ -47,28 +51,65 @@ package enum LMDBFileGuard {
     path: String, deep: Bool, findingCountLimit: Int
   ) throws(StoreError) -> LMDBFileReport {
     let file = try LMDBDataFile(path: path)
-    var deep = deep
     var attemptCount = 1
     while true {
-      // Meta pages first: whatever they name was written before them, so the size read next covers it.
-      let before = try LMDBMetaPages(of: file)
-      var walk = LMDBFileWalk(
-        file: file, metas: before, fileByteCount: try file.byteCount(), isDeep: deep,
-        findingCountLimit: findingCountLimit)
-      try walk.run()
-      var report = walk.report
-      report.attemptCount = attemptCount
-      report.byteCountRead = file.byteCountRead
-      if report.findings.isEmpty && walk.needsRunHeaders && !deep {
-        deep = true
-        continue
+      var look = try look(at: file, deep: deep, findingCountLimit)
+      if look.mayBeAnothersDoing, look.areMetaPagesSound, attemptCount >= heldFromAttempt,
+        let held = try heldLook(at: file, deep, findingCountLimit)
+      {
+        look = held
       }
-      guard !report.findings.isEmpty, try hasMoved(file, since: before) else { return report }
+      look.report.attemptCount = attemptCount
+      guard look.mayBeAnothersDoing else { return look.report }
       if attemptCount == attemptCountLimit {
-        report.isUnsettled = true
-        return report
+        look.report.isUnsettled = true
+        return look.report
       }
       attemptCount += 1
+    }
+  }
+
+  /// One walk, and whether what it found may be another process's doing.
+  private struct Look: Sendable {
+    var report: LMDBFileReport
+    var mayBeAnothersDoing: Bool
+    var areMetaPagesSound: Bool
+  }
+
+  private static func look(
+    at file: LMDBDataFile, deep: Bool, _ findingCountLimit: Int, isHeld: Bool = false
+  ) throws(StoreError) -> Look {
+    // Meta pages first: whatever they name was written before them, so the size read next covers it.
+    let before = try LMDBMetaPages(of: file)
+    var walk = LMDBFileWalk(
+      file: file, metas: before, fileByteCount: try file.byteCount(), isDeep: deep,
+      findingCountLimit: findingCountLimit)
+    try walk.run()
+    var report = walk.report
+    report.byteCountRead = file.byteCountRead
+    if report.findings.isEmpty && walk.needsRunHeaders && !deep {
+      return try look(at: file, deep: true, findingCountLimit, isHeld: isHeld)
+    }
+    // Held pages stay as they are; meta pages are written all the same.
+    let isSettled = report.findings.isEmpty || (isHeld && before.findings.isEmpty)
+    let hasMoved = isSettled ? false : try hasMoved(file, since: before)
+    return Look(report: report, mayBeAnothersDoing: hasMoved, areMetaPagesSound: before.findings.isEmpty)
+  }
+
+  /// A walk while a read transaction holds the newest snapshot, so that no page of it is used again meanwhile. It looks
+  /// at nothing itself: LMDB reads the meta pages, which the walks before this one found sound. Nil where the store is
+  /// open in this process already or its lock file cannot be written.
+  private static func heldLook(
+    at file: LMDBDataFile, _ deep: Bool, _ findingCountLimit: Int
+  ) throws(StoreError) -> Look? {
+    guard file.path.hasSuffix("/data.mdb"),
+      let environment = try? Environment(
+        path: String(file.path.dropLast("/data.mdb".count)), options: EnvironmentOptions(isReadOnly: true))
+    else { return nil }
+    defer { environment.close() }
+    guard environment.isLocked else { return nil }
+    return try environment.read { (_) throws(StoreError) -> Look in
+      try look(at: file, deep: deep, findingCountLimit, isHeld: true)
     }
   }
 

@@ -14,12 +14,14 @@ extension DiskTier {
   ) throws(StoreError) -> ScanOutcome {
     var outcome = ScanOutcome()
     var isDone = false
+    let pressure = MapPressure()
     while outcome.entryCount < frames.count, !isDone {
       let part = frames[outcome.entryCount..<min(outcome.entryCount + Self.lookUpLimit, frames.count)]
       try environment.read { (transaction) throws(StoreError) in
         outcome.note(transaction)
         for frame in part {
           outcome.entryCount += 1
+          if outcome.entryCount % Self.lookUpReliefCount == 0 { pressure.relieve(transaction) }
           let header: FrameHeader
           do throws(StoreError) {
             header = try tables.frameHeader(of: frame, transaction)
@@ -32,7 +34,6 @@ extension DiskTier {
             break
           }
         }
-        if frames.count > Self.lookUpLimit { transaction.releaseMap() }
       }
     }
     return outcome

@@ -57,10 +57,4 @@ extension DiskTier {
       return (summary, try tables.sessionBody(summary, inline: inline, transaction).record)
     }
   }
-
-  /// Takes the map's pages out of this process's resident memory. Scans do so by themselves.
-  package func releaseMap() {
-    // Without a transaction there is nothing to release, and nothing lost.
-    try? environment.read { (transaction) throws(StoreError) in transaction.releaseMap() }
-  }
 }

@@ -30,6 +30,8 @@ extension DiskTier {
   package static let scanSessionLimit = 64
   /// Blocks looked up in one transaction: each lies in a page of its own, and the system maps its neighbours with it.
   static let lookUpLimit = 256
+  /// Look-ups, each in a page of its own, after which the map's memory is looked at.
+  static let lookUpReliefCount = 8
   /// Bytes of values in one transaction of a scan, about: a large one counts for many small ones.
   static let scanByteLimit = 16 << 20
 
@@ -66,7 +68,7 @@ extension DiskTier {
     damaged: (String, StoreError) -> Void = { _, _ in },
     _ body: (SessionSummary, SessionRecord) throws(StoreError) -> Bool
   ) throws(StoreError) -> ScanOutcome {
-    try scan(tables.sessions, limit: Self.scanSessionLimit) {
+    try scan(tables.sessions, limit: Self.scanSessionLimit, relievedEach: Self.lookUpReliefCount) {
       (transaction, bytes, value, readByteCount) throws(StoreError) in
       let key = Keys.session(of: bytes)
       let (summary, record): (SessionSummary, SessionRecord)
@@ -87,7 +89,9 @@ extension DiskTier {
 
   /// What the store knows of `hashes`, nil for those that are not stored or whose record is damaged. One short
   /// transaction for each ``lookUpLimit`` of them.
-  package func summaries(of hashes: [BlockHash], in space: SpaceID) throws(StoreError) -> [BlockSummary?] {
+  package func summaries(
+    of hashes: [BlockHash], in space: SpaceID, _ pressure: MapPressure = MapPressure()
+  ) throws(StoreError) -> [BlockSummary?] {
     var summaries: [BlockSummary?] = []
     summaries.reserveCapacity(hashes.count)
     while summaries.count < hashes.count {
@@ -100,8 +104,8 @@ extension DiskTier {
           } catch  where error.code == .damaged {
             summaries.append(nil)
           }
+          if summaries.count % Self.lookUpReliefCount == 0 { pressure.relieve(transaction) }
         }
-        if hashes.count > Self.lookUpLimit { transaction.releaseMap() }
       }
     }
     return summaries
@@ -116,14 +120,17 @@ extension DiskTier {
   }
 
   /// Visits a table's entries through as many transactions as they take.
-  /// - Parameter body: adds to the last what it read apart from the value, in bytes.
+  /// - Parameters:
+  ///   - entryCount: entries after which the map's memory is looked at.
+  ///   - body: adds to the last what it read apart from the value, in bytes.
   func scan(
-    _ table: Table, from start: [UInt8]? = nil, limit: Int,
+    _ table: Table, from start: [UInt8]? = nil, limit: Int, relievedEach entryCount: Int = 64,
     _ body: (borrowing ReadTransaction, RawSpan, RawSpan, inout Int) throws(StoreError) -> Bool
   ) throws(StoreError) -> ScanOutcome {
     var outcome = ScanOutcome()
     var last: [UInt8]?
     var isDone = false
+    let pressure = MapPressure()
     while !isDone {
       try environment.read { (transaction) throws(StoreError) in
         outcome.note(transaction)
@@ -136,6 +143,7 @@ extension DiskTier {
           count += 1
           byteCount += value.byteCount
           guard try body(transaction, key, value, &byteCount) else { return false }
+          if count % entryCount == 0 { pressure.relieve(transaction) }
           guard count < limit, byteCount < Self.scanByteLimit else {
             last = key.withUnsafeBytes { Array($0) }
             isDone = false

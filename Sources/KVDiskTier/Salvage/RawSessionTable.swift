@@ -10,14 +10,14 @@ struct RawSessionTable {
   }
 
   var entries: [RawSessionList.Key: Entry] = [:]
-  /// Revisions above this were given after the table was written, and committed where LMDB's newest meta page is lost.
+  /// Revisions above this were given after the table was written. Where LMDB's newest meta page is lost they were
+  /// committed; after a power loss perhaps not, but they are whole all the same.
   var lastRevision: UInt64 = 0
 
   /// Nil where any page on the way is damaged: a table of which a part is missing would call sessions deleted that are
   /// not.
   static func read(_ file: LMDBDataFile) throws(StoreError) -> RawSessionTable? {
-    let metas = try LMDBMetaPages.readable(of: file)
-    for (index, meta) in metas.enumerated() {
+    for meta in try LMDBMetaPages.readable(of: file) {
       var table = RawSessionTable()
       var walk = LMDBFileWalk(
         file: file, metas: meta, fileByteCount: try file.byteCount(), isDeep: false, findingCountLimit: 1)
@@ -31,10 +31,6 @@ struct RawSessionTable {
         }
       }
       guard walk.report.findings.isEmpty, hasCounters else { continue }
-      // Both meta pages are there, and this is the newer: whatever is newer still was never committed.
-      if index == 0, metas.count == 2, metas[0].newest.transactionID == metas[1].newest.transactionID &+ 1 {
-        table.lastRevision = .max
-      }
       return table
     }
     return nil

@@ -6,6 +6,7 @@ extension RawStoreScan {
     let roots = sessions.roots
     spaces.nameRuns(roots: roots)
     chosenSpaces = spaces.records
+    leaveOutMisnamedSpaces(roots)
     var layouts: [SpaceID: [UInt32: Int]] = [:]
     for block in blocks.blocks where block.isWhole {
       layouts[block.key.space, default: [:]][block.layout, default: 0] += 1
@@ -19,6 +20,22 @@ extension RawStoreScan {
     }
     report.spaces = chosenSpaces.values.sorted { $0.id < $1.id }.map {
       RawStoreReport.Space(id: $0.id, model: $0.fingerprint.model, isPlaceholder: $0.fingerprint.isPlaceholder)
+    }
+  }
+
+  /// One record under two ids is a key that was damaged: the space is the one that blocks and sessions speak of.
+  private mutating func leaveOutMisnamedSpaces(_ roots: [SpaceID: BlockHash]) {
+    let spoken = Set(blocks.blocks.map(\.key.space)).union(roots.keys)
+    var owners: [[UInt8]: SpaceID] = [:]
+    for space in chosenSpaces.values.sorted(by: { $0.id < $1.id }) {
+      let identity = space.fingerprint.canonicalBytes(layout: space.layout)
+      guard let owner = owners[identity] else {
+        owners[identity] = space.id
+        continue
+      }
+      let stays = spoken.contains(space.id) && !spoken.contains(owner) ? space.id : owner
+      chosenSpaces[stays == owner ? space.id : owner] = nil
+      owners[identity] = stays
     }
   }
 

@@ -167,11 +167,12 @@ package struct RawStoreScan {
     return true
   }
 
-  /// Reads a session's record again.
+  /// Reads a session's record again. - Throws: `inputOutput` where the file gives other bytes now.
   func body(of candidate: RawSessionList.Candidate) throws(StoreError) -> SessionBody {
     let buffer = scratch.bytes(candidate.byteCount)
-    let count = try read(candidate.place, into: buffer)
-    return try SessionBody.decode(UnsafeRawBufferPointer(rebasing: buffer[..<count]).bytes)
+    let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<(try read(candidate.place, into: buffer))])
+    guard let body = try? SessionBody.decode(bytes.bytes) else { throw .changedMeanwhile(file.path) }
+    return body
   }
 
   func read(_ place: Place, into buffer: UnsafeMutableRawBufferPointer) throws(StoreError) -> Int {

@@ -29,6 +29,7 @@ package struct StoreSalvage {
     try SalvageFolder.requireFree(newPath)
     let scan = try RawStoreScan.scan(path: path, options: options, progress: progress)
     guard scan.report.isStore else { throw .nothingToSalvage(path) }
+    if options.isWanted != nil, scan.report.sessions.isEmpty { return scan.report }
     guard !scan.chosenSessions.isEmpty || scan.report.salvagedBlockCount > 0 || !scan.report.hasLosses else {
       return scan.report
     }
@@ -200,7 +201,7 @@ extension StoreError {
     StoreError(.notAStore, "\(path) holds no trace of a kvpager store: no block, no session, no cache space")
   }
 
-  fileprivate static func changedMeanwhile(_ path: String) -> StoreError {
+  static func changedMeanwhile(_ path: String) -> StoreError {
     StoreError(
       .inputOutput, "\(path) gave other bytes when it was read again: salvage a copy of it, on a disk that is sound")
   }

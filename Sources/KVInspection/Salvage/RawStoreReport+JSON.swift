@@ -18,7 +18,7 @@ extension RawStoreReport: JSONConvertible {
       "checkpoints": .object(frames(checkpoints)), "incomplete": .integer(incompleteCount),
       "unknown": .integer(unknownCount), "complete": .bool(!hasLosses), "spaces": JSONValue(spaces),
       "sessions": [
-        "whole": .integer(wholeSessionCount), "partial": .integer(sessions.count - wholeSessionCount),
+        "whole": .integer(wholeSessionCount),
         "older": .integer(sessions.count { $0.fate == .older }),
         "cut": .integer(sessions.count { $0.fate == .partial }),
         "lost": .integer(lostSessionCount), "damaged": .integer(damagedSessionCount),

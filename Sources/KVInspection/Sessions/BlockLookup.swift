@@ -1,9 +1,8 @@
 import KVBlocks
 import KVDiskTier
+import SafeLMDB
 
-// Invariants:
-// - `index` is made at most once, when as many blocks were looked up one by one as make it worth its scan.
-// - Between two times that the map is given back, at most `releaseLimit` blocks and one session's are looked up in it.
+// Invariants: `index` is made at most once, when as many blocks were looked up one by one as make it worth its scan.
 
 /// What the store knows of blocks that sessions name: one by one for a few, by an index of all for many.
 struct BlockLookup {
@@ -11,9 +10,7 @@ struct BlockLookup {
   private var index: BlockIndex?
   /// Look-ups until an index pays: a scan reads some thirty records in the time of one look-up.
   private var remainingCount: Int
-  private var mappedCount = 0
-  /// The system maps a look-up's page with its neighbours, 64 KiB.
-  private static let releaseLimit = 256
+  private let pressure = MapPressure()
 
   init(_ tier: DiskTier) throws(StoreError) {
     self.tier = tier
@@ -27,9 +24,7 @@ struct BlockLookup {
     if index == nil, hashes.count > remainingCount { index = try BlockIndex(tier) }
     guard let index else {
       remainingCount -= hashes.count
-      mappedCount += hashes.count
-      defer { if mappedCount > Self.releaseLimit { releaseMap() } }
-      for (offset, summary) in try tier.summaries(of: hashes, in: space).enumerated() {
+      for (offset, summary) in try tier.summaries(of: hashes, in: space, pressure).enumerated() {
         body(offset, summary.map(BlockIndex.entry))
       }
       return
@@ -39,14 +34,9 @@ struct BlockLookup {
         body(offset, index[position])
       } else {
         // Gone or damaged, or stored since the index was made.
-        let summary = try tier.summaries(of: [hash], in: space).first ?? nil
+        let summary = try tier.summaries(of: [hash], in: space, pressure).first ?? nil
         body(offset, summary.map(BlockIndex.entry))
       }
     }
-  }
-
-  private mutating func releaseMap() {
-    tier.releaseMap()
-    mappedCount = 0
   }
 }

@@ -73,6 +73,9 @@ struct SalvageCommand: ParsableCommand {
       report = try salvager.list(options) { progress.show($0) }
     }
     progress.finish()
+    if let name, report.sessions.isEmpty {
+      throw StoreError(.notFound, "no session like \"\(name)\" is found in \(damaged); `--list` tells which are")
+    }
     let answer = SalvageAnswer(report: report, damaged: damaged, new: new)
     try Answer.write(Self.schema, json: answer.json, text: answer.text, output)
     if report.hasLosses { throw ExitCode(CommandFailure.findingStatus) }
@@ -150,8 +153,8 @@ struct SalvageAnswer {
 
   private var spaces: String {
     report.spaces.filter(\.isPlaceholder).map { space in
-      "The record of cache space \(space.id) is lost: its model and settings are not known. Its sessions resume\n"
-        + "as before; new ones go into a space of their own.\n"
+      "The record of cache space \(space.id) is lost: its model and settings are not known until an engine opens\n"
+        + "the space with them. Its sessions resume as before.\n"
     }.joined()
   }
 
@@ -167,6 +170,9 @@ struct SalvageAnswer {
     }
     text += "; \(Answer.count(report.salvagedBlockCount, "block")), \(report.cachedBlockCount) of them in no session"
     text += " (\(ByteSize(report.salvagedByteCount))).\n"
+    if report.sessions.contains(where: { $0.fate == .lost && $0.missingBlockCount < $0.blockCount }) {
+      text += "With --partial, what comes before a session's first lost block is brought back too.\n"
+    }
     if report.deletedSessionCount > 0 {
       text += "\(Answer.count(report.deletedSessionCount, "session")) stayed out: deleted before.\n"
     }

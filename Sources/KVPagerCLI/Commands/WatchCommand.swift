@@ -16,7 +16,7 @@ struct WatchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "watch",
     abstract: "Look at a store in use: hits, loads, commits, memory, processes.",
-    usage: "kvpager watch --store <dir> [--interval <time>] [--count <n> | --once] [--json]",
+    usage: "kvpager watch --store <dir> [--interval <time>] [<options>]",
     discussion: """
       On a terminal a view of the whole window, until q or Ctrl-C; elsewhere a line for each look, in JSON with \
       --json. Figures come from the processes that have the store open, which tell of themselves a few times a \

@@ -1,5 +1,6 @@
 import Foundation
 import KVBlocks
+import KVSimulation
 import Testing
 
 @testable import KVInspection
@@ -98,5 +99,24 @@ import Testing
     for sentence in ["holds no block yet", "holds no session yet", "no two sessions", "no frame that can be read"] {
       #expect(page.contains(sentence), "\(sentence)")
     }
+  }
+
+  @Test func `the page of a store of many sessions stays small and says what it leaves out`() throws {
+    let path = FileManager.default.temporaryDirectory.appendingPathComponent("kvpager-report-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    var shape = LargeStore()
+    (shape.sessionCount, shape.blockCount) = (700, 5000)
+    try shape.fill(path)
+    // The largest that can be asked for.
+    let options = Self.options(depth: ReportOptions.depthLimit, sessions: 100)
+    let facts = try StoreInspector(path: path).reportFacts(options)
+    let page = StoreReport.page(facts)
+    #expect(page.utf8.count < 1 << 20)
+    #expect(page.components(of: "role=\"treeitem\"") <= 2 * ReportOptions.treeNodeLimit)
+    let contents = try #require(facts.contents)
+    #expect(contents.sharing.members.count == ReportOptions.matrixLimit && contents.sessions.top.count == 100)
+    let (others, more) = (700 - ReportOptions.matrixLimit, contents.sessions.rest.sessionCount)
+    #expect(page.contains("the other \(others) are not compared") && page.contains("\(more) more sessions"))
+    #expect(contents.file.totalByteCount == facts.statistics?.fileByteCount)
   }
 }

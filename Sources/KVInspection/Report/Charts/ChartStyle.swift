@@ -38,7 +38,7 @@ package enum ChartStyle {
     .compact .bar-figure { text-align: right; }
     .compact .bar-note { grid-column: 4; grid-row: 1; text-align: right; }
     .none { font-weight: 400; color: var(--quiet); }
-    .stack { border-radius: 4px; overflow: hidden; margin-bottom: .75rem; }
+    .stack { border-radius: 4px; overflow: hidden; margin-bottom: .75rem; background: var(--sunken); }
     .stack rect, .matrix rect { stroke: var(--card); stroke-width: 1; }
     .keys { columns: 2 24rem; column-gap: 3rem; font-size: .9375rem; }
     .keys li { display: grid; grid-template-columns: 14px 1fr max-content 4rem; gap: 0 .75rem; align-items: baseline;
@@ -130,7 +130,7 @@ package enum ChartStyle {
     .keyboard { margin-top: .4rem; }
     kbd { font: inherit; font-size: .75rem; border: 1px solid var(--line); border-bottom-width: 2px; border-radius: 4px;
       padding: 0 .3rem; }
-    @media print { .readout, .keyboard { display: none !important; } }
+    @media print { .icicle .scripted.scripted.scripted { display: none !important; } }
 
     """
 }

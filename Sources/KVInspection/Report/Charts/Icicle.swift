@@ -46,6 +46,8 @@ package struct Icicle {
   package static let rowHeight = 28
   /// What a label may take of a page 1,200 pixels wide; scripts fit labels to the real width.
   private static let characters = 150.0
+  /// Half a pixel of such a page.
+  private static let seenWidth = 0.0005
 
   package var root: Node
   /// What is drawn, for those who cannot see it.
@@ -74,13 +76,18 @@ package struct Icicle {
     return result
   }
 
+  /// Rows that hold a box wide enough to be seen. Zooming in shows those below.
+  private static func seenLevels(_ placed: [(node: Node, place: Place)]) -> Int {
+    1 + (placed.filter { $0.place.width >= seenWidth || $0.place.depth == 0 }.map(\.place.depth).max() ?? 0)
+  }
+
   package var html: HTML {
     let placed = placed
-    let levels = 1 + (placed.map(\.place.depth).max() ?? 0)
     return """
       <div class="icicle" data-icicle>
       <ol class="trail scripted" data-trail aria-label="Zoomed to"></ol>
-      <svg role="tree" aria-label="\(title)" width="100%" height="\(levels * Self.rowHeight)">
+      <svg role="tree" aria-label="\(title)" width="100%" height="\(Self.seenLevels(placed) * Self.rowHeight)" \
+      data-row="\(Self.rowHeight)">
       \(placed.map(Self.html))</svg>
       \(legend)
       <p class="readout scripted" data-readout aria-live="polite"></p>

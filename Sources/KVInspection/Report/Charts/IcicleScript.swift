@@ -53,6 +53,16 @@ package enum IcicleScript {
             : label.slice(0, room - 1).join("").trimEnd() + "\\u2026";
         };
 
+        // As many rows as hold a box that can be seen, or the one that has the focus.
+        const size = () => {
+          const total = drawing.getBoundingClientRect().width;
+          let deepest = current.depth;
+          for (const node of nodes) {
+            if (node.depth > deepest && isShown(node) && node.width / zoomed.width * total >= 1) deepest = node.depth;
+          }
+          drawing.setAttribute("height", (deepest + 1) * Number(drawing.dataset.row));
+        };
+
         const draw = () => {
           const total = drawing.getBoundingClientRect().width;
           for (const node of nodes) {
@@ -66,6 +76,7 @@ package enum IcicleScript {
             node.element.setAttribute("width", width * 100 + "%");
             fit(node, width * total);
           }
+          size();
           trail.replaceChildren(...ancestors(zoomed).map((node) => {
             const item = document.createElement("li");
             const button = document.createElement("button");
@@ -85,7 +96,8 @@ package enum IcicleScript {
           current.element.setAttribute("tabindex", "-1");
           current = node;
           node.element.setAttribute("tabindex", "0");
-          node.element.focus({ preventScroll: true });
+          size();
+          node.element.focus();
         };
 
         const zoom = (node, from) => {
@@ -148,7 +160,7 @@ package enum IcicleScript {
         current.element.setAttribute("tabindex", "0");
         draw();
         tell(nodes[0]);
-        new ResizeObserver(draw).observe(drawing);
+        addEventListener("resize", draw);
       };
 
       for (const box of document.querySelectorAll("[data-icicle]")) icicle(box);

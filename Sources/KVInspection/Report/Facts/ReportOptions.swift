@@ -9,7 +9,7 @@ package struct ReportOptions: Sendable {
   package static let matrixLimit = 32
   /// Boxes of the prefix tree at most.
   package static let treeNodeLimit = 900
-  package static let treeWidth = 24
+  package static let treeWidth = 40
   /// The part of all frames below which a branch is too small to be seen, and is summed up.
   package static let treeFoldShare = 0.002
   /// Names of sessions that end in a box.

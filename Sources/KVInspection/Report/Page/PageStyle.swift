@@ -166,6 +166,7 @@ package enum PageStyle {
       details.table::details-content { content-visibility: visible; display: block; height: auto; }
       summary { color: var(--quiet); list-style: none; }
       thead button { color: inherit; }
+      .scripts th[aria-sort] button::after { content: none; }
     }
 
     """

@@ -290,6 +290,8 @@ class TheGoldenStore(PageCase):
         self.assertEqual(closed, 0)
         self.assertEqual(self.value("getComputedStyle(document.body).backgroundColor"), "rgb(255, 255, 255)")
         self.assertEqual(self.value("getComputedStyle(document.querySelector('nav')).display"), "none")
+        self.assertEqual(
+            self.value("[...document.querySelectorAll('.scripted')].filter((n) => n.checkVisibility()).length"), 0)
         self.assertTrue(self.chromium.paper().startswith(b"%PDF"))
 
     def test_its_policy_forbids_what_it_does_not_bring(self) -> None:
