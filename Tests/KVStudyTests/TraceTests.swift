@@ -73,7 +73,7 @@ import Testing
   @Test func `requests come in the order of their arrival, with the blocks that are full`() throws {
     let workload = try read(
       """
-      {"timestamp": 27.5, "input_length": 1100, "output_length": 7, "hash_ids": [900719925474099, 5, 6], "x": {"a": [1]}}
+      {"timestamp": 27.5, "input_length": 1100, "output_length": 7, "hash_ids": [900719925474099, 5, 6], "x": [{}]}
 
       {"timestamp":3,"session":1,"turn":0,"input_length":512,"output_length":0,"hash_ids":[900719925474099]}
       """)
@@ -85,7 +85,8 @@ import Testing
 
   @Test func `a table's times count to the microsecond, across a leap day`() throws {
     let workload = try read(
-      "TIMESTAMP,ContextTokens,GeneratedTokens\r\n2024-02-28 23:59:59.5000000,10,1\r\n2024-03-01 00:00:00.2500001,20,2\r\n"
+      "TIMESTAMP,ContextTokens,GeneratedTokens\r\n2024-02-28 23:59:59.5000000,10,1\r\n"
+        + "2024-03-01 00:00:00.2500001,20,2\r\n"
     )
     #expect(workload.spanMicroseconds == 86_400_750_000)
     #expect(workload.requests.map(\.tokenCount) == [11, 22])
@@ -127,7 +128,8 @@ import Testing
     let seedCount = ProcessInfo.processInfo.environment["KVPAGER_LONG"] == nil ? 400 : 40_000
     let good = [
       "{\"timestamp\": 27, \"input_length\": 1100, \"output_length\": 7, \"hash_ids\": [1, 2], \"s\": \"a\\\"b\"}\n",
-      "TIMESTAMP,ContextTokens,GeneratedTokens\r\n2023-11-16 18:15:46.6805900,374,44\r\n2023-11-16 18:15:50.99,396,109\n",
+      "TIMESTAMP,ContextTokens,GeneratedTokens\r\n2023-11-16 18:15:46.6805900,374,44\r\n"
+        + "2023-11-16 18:15:50.99,396,109\n",
     ]
     var (readCount, refusedCount) = (0, 0)
     for seed in 0..<seedCount {

@@ -142,7 +142,8 @@ struct PagingStudyText {
         "attention: time through blocks / over one array, one query on \(Decimal.grouped(attention.contextTokenCount)) "
           + "tokens (\(ByteSize(attention.byteCount)) "
           + "of one layer, the caches hold \(ByteSize(attention.cacheByteCount))), blocks anywhere, one thread; "
-          + "one array takes \(Decimal.text(attention.contiguousMicroseconds / 1000, digits: 1)) ms")
+          + "one array takes \(Decimal.text(attention.contiguousMicroseconds / 1000, digits: 1)) ms, and against "
+          + "itself \(Decimal.text(attention.controlRatio, digits: 3)) x: a difference up to that is noise")
     } else if let refusal = measurements.attentionRefusal {
       lines.append("attention was not measured: \(refusal)")
     }

@@ -25,7 +25,7 @@ package struct AttentionMeasurement: Sendable {
     }
   }
 
-  package static let roundCount = 9
+  package static let roundCount = 25
 
   package var contextTokenCount: Int
   /// Of one layer's keys and values: more than the caches hold.

@@ -60,7 +60,11 @@ extension Recommendation {
       return sentences
     }
     var parts = ["\(percent(chosen.waste)) of the memory taken holds no token"]
-    if let attention = chosen.attention { parts.append("attention takes \(percent(attention)) longer") }
+    if let attention = chosen.attention {
+      parts.append(
+        attention > 0
+          ? "attention takes \(percent(attention)) longer" : "attention takes no longer that shows in the noise")
+    }
     if let bytes = chosen.bytes { parts.append("the disk holds \(percent(bytes)) more than at best") }
     if let lookup = chosen.lookup { parts.append("looking a prompt up takes \(percent(lookup)) of computing it") }
     let least = costs.min { $0.total < $1.total } ?? chosen

@@ -44,7 +44,8 @@ class TheStudy(test_page.PageCase):
         self.show(self.page)
         widths = self.value(
             "[...document.querySelectorAll('#memory figure:first-of-type .bar')].map((bar) =>"
-            " [...bar.querySelectorAll('rect')].reduce((sum, rect) => sum + parseFloat(rect.getAttribute('width')), 0))")
+            " [...bar.querySelectorAll('rect')].map((rect) => parseFloat(rect.getAttribute('width')))"
+            ".reduce((sum, width) => sum + width, 0))")
         self.assertGreaterEqual(len(widths), 14)
         for width in widths:
             self.assertAlmostEqual(width, 100, delta=0.05)
