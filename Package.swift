@@ -81,13 +81,13 @@ let package = Package(
     tests("KVTieringTests", ["KVTiering", "KVSimulation"]),
     tests("KVPagerTests", ["KVPager", "KVInterchange", "KVSimulation"]),
     tests("KVInterchangeTests", ["KVInterchange", "KVSimulation"]),
-    tests("PagedAttentionTests", ["PagedAttention", "KVPager", "KVSimulation", "CKernels"]),
-    tests("KVInspectionTests", ["KVInspection", "KVPager"]),
+    tests("PagedAttentionTests", ["PagedAttention", "KVPager", "KVInterchange", "KVSimulation", "CKernels"]),
+    tests("KVInspectionTests", ["KVInspection", "KVPager", "KVSimulation"]),
     .testTarget(
       name: "KVPagerCTests", dependencies: ["KVPagerC", "CKVPager", "KVSimulation"],
       exclude: ["Program"],  // a program in C, which a test compiles
       swiftSettings: strict),
-    tests("KVPagerCLITests", ["KVPagerCLI"]),
+    tests("KVPagerCLITests", ["KVPagerCLI", "KVSimulation"]),
     tests("SimulationTests", ["KVSimulation"]),
     tests("CrashTests", ["KVPager", "KVSimulation"]),
     tests("CompatibilityTests", ["KVPager", "KVSimulation"]),
@@ -100,7 +100,12 @@ let package = Package(
 if Context.environment["KVPAGER_BENCHMARKS"] != nil {
   package.targets.append(
     .executableTarget(
-      name: "KVBenchmarks", dependencies: ["KVPager", "KVInterchange", "KVCodec", "KVBlocks"],
-      path: "tools/benchmarks", swiftSettings: strict))
+      name: "KVBenchmarks",
+      dependencies: [
+        "KVPager", "KVInterchange", "KVCodec", "KVBlocks", "KVSimulation", "PagedAttention", "CLimits",
+      ],
+      path: "tools/benchmarks", exclude: ["CLimits"], swiftSettings: strict))
+  // What memory and arithmetic can do at most, measured beside what they do.
+  package.targets.append(.target(name: "CLimits", path: "tools/benchmarks/CLimits"))
   package.products.append(.executable(name: "kvpager-bench", targets: ["KVBenchmarks"]))
 }

@@ -6,10 +6,10 @@ import KVBlocks
 /// Nothing in a frame is believed before it is checked; each failure is a ``FrameError``. Where one is thrown, the
 /// destination's bytes mean nothing.
 package struct BlockDecoder: ~Copyable {
-  private var planeDecoder: PlaneDecoder
-  private var headerScratch = Scratch()
-  private var gathered = Scratch()
-  private var rowScratch = Scratch()
+  var planeDecoder: PlaneDecoder
+  var headerScratch = Scratch()
+  var gathered = Scratch()
+  var rowScratch = Scratch()
 
   package init() { self.init(level: kv_best_level()) }
 
@@ -136,7 +136,7 @@ package struct BlockDecoder: ~Copyable {
     return blob
   }
 
-  private static func check(
+  static func check(
     _ view: FrameHeaderView, _ pieces: FramePieces, kind: FrameHeader.Kind, key: BlockKey
   ) throws(FrameError) {
     guard view.kind == kind else { throw FrameError("a frame of kind \(view.kind) at offset 10, expected \(kind)") }
@@ -147,7 +147,7 @@ package struct BlockDecoder: ~Copyable {
     }
   }
 
-  private static func check(_ view: FrameHeaderView, _ layout: BlockLayout) throws(FrameError) {
+  static func check(_ view: FrameHeaderView, _ layout: BlockLayout) throws(FrameError) {
     guard view.blockTokenCount == layout.blockTokenCount, view.planeCount == layout.planes.count else {
       throw FrameError(
         "\(view.planeCount) planes of \(view.blockTokenCount) tokens at offset 28, where the layout has "
@@ -155,7 +155,7 @@ package struct BlockDecoder: ~Copyable {
     }
   }
 
-  private static func entry(
+  static func entry(
     _ view: FrameHeaderView, _ index: Int, offset: Int, _ layout: BlockLayout
   ) throws(FrameError) -> FrameHeader.PlaneEntry {
     let entry = try view.entry(index, offset: offset)

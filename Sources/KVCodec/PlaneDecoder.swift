@@ -5,7 +5,7 @@ import KVBlocks
 /// A plane's stored bytes back to its rows. Believes no length: each is held against the layout and the bytes at hand
 /// first.
 struct PlaneDecoder: ~Copyable {
-  private let level: Int32
+  let level: Int32
   private var section = Scratch()
   private var bitPlanes = Scratch()
   private var units = Scratch()

@@ -27,8 +27,11 @@ package final class DiskTier: Sendable {
   let recentBatch = Lock<QuotaSlack>(QuotaSlack())
 
   /// Opens the store in directory `path`, or makes one where the options allow it.
+  /// - Parameter report: what the guard said of the file just now; nil: it is asked here.
   /// - Throws: `notFound`, `notAStore`, `versionTooNew`, `foreignByteOrder`, `damaged`, `busy`, `permissionDenied`, ...
-  package init(path: String, options: DiskTierOptions = DiskTierOptions()) throws(StoreError) {
+  package init(
+    path: String, options: DiskTierOptions = DiskTierOptions(), guarded report: LMDBFileReport? = nil
+  ) throws(StoreError) {
     let file = StoreFile(directory: path)
     if try file.presence() == .absent {
       guard options.access == .readWriteCreating else {
@@ -37,11 +40,12 @@ package final class DiskTier: Sendable {
       try file.create(options: options, now: StoreClock.microseconds())
       _ = try file.presence()
     }
-    try Self.guardFile(path: file.dataPath)
-    let environment: Environment
-    do { environment = try Environment(path: path, options: options.environment) } catch {
-      throw StoreError(error, opening: path, mapByteCount: options.mapSizeBytes)
+    if let report {
+      if let refusal = LMDBFileGuard.refusal(report, path: path) { throw refusal }
+    } else if options.guardsFile {
+      try Self.guardFile(path: file.dataPath)
     }
+    let environment = try Self.openEnvironment(path, options)
     (header, tables) = try environment.openTables { (transaction) throws(StoreError) in
       let header = try Self.readHeader(transaction, path: path)
       return (header, try Tables(transaction))
@@ -56,6 +60,27 @@ package final class DiskTier: Sendable {
     try LMDBFileGuard.check(path: path)
   }
 
+  /// Opens a file that the guard let pass. Another process may be exchanging it just then (`Compaction`).
+  private static func openEnvironment(_ path: String, _ options: DiskTierOptions) throws(StoreError) -> Environment {
+    var attemptCount = 0
+    while true {
+      attemptCount += 1
+      do throws(LMDBError) {
+        let environment = try Environment(path: path, options: options.environment)
+        guard environment.hasLostItsName, attemptCount < Self.openingLimit else { return environment }
+        environment.close()
+      } catch {
+        // The data file is sound, so it is the lock file that was caught between two files.
+        guard error == .invalid, attemptCount < Self.openingLimit else {
+          throw StoreError(error, opening: path, mapByteCount: options.mapSizeBytes)
+        }
+        StoreClock.pause()
+      }
+    }
+  }
+
+  private static let openingLimit = 5
+
   private static func readHeader(
     _ transaction: borrowing ReadTransaction, path: String
   ) throws(StoreError) -> StoreHeader {
@@ -67,6 +92,9 @@ package final class DiskTier: Sendable {
     }
     return try StoreHeader.decode(bytes, path: path)
   }
+
+  /// Who else read the store when it was opened, those that died first among them; their slots are free now.
+  package var readersAtOpening: [EnvironmentReader] { environment.readersAtOpening }
 
   /// Closes the file. Waits for calls that are under way; every later one throws `closed`.
   package func close() { environment.close() }

@@ -18,6 +18,8 @@ package struct DiskTierOptions: Hashable, Sendable {
   package var syncsMetaPage: Bool
   /// Read transactions of all processes at one time.
   package var readerLimit: Int
+  /// False: whoever opens the store has had the guard look at the file just now.
+  package var guardsFile = true
 
   package init(
     access: Access = .readWriteCreating, quotaBytes: Int? = nil, mapSizeBytes: Int = 1 << 40,

@@ -12,4 +12,7 @@ package enum StoreClock {
     clock_gettime(CLOCK_REALTIME, &time)
     return UInt64(time.tv_sec) * 1_000_000 + UInt64(time.tv_nsec) / 1_000
   }
+
+  /// 20 ms.
+  static func pause() { usleep(20_000) }
 }

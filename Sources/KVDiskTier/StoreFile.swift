@@ -95,14 +95,14 @@ struct StoreFile {
     }
   }
 
-  private func sync(directory: String) {
+  func sync(directory: String) {
     let descriptor = open(directory, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return }
     fsync(descriptor)
     close(descriptor)
   }
 
-  private func systemError(_ action: String) -> StoreError {
+  func systemError(_ action: String) -> StoreError {
     let code = errno
     let cause = String(cString: strerror(code))
     switch code {

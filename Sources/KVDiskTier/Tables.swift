@@ -66,9 +66,10 @@ struct Tables: Sendable {
     return count
   }
 
-  private var all: [Table] {
-    [.freeList, .directory, meta, spaces, blocks, children, recency, extents, sessions]
-  }
+  private var all: [Table] { [.freeList, .directory] + own }
+
+  /// The store's, without LMDB's.
+  var own: [Table] { [meta, spaces, blocks, children, recency, extents, sessions] }
 }
 
 /// LMDB's calls with the store's errors.

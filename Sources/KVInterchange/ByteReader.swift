@@ -6,6 +6,7 @@
 // - `window` holds the source's bytes from `windowOffset` on, at most `windowByteCountLimit`
 final class ByteReader {
   private static let windowByteCountLimit = 1 << 16
+  private static let shortByteCountLimit = 1 << 12
 
   let source: ByteSource
   private(set) var offset: Int
@@ -31,6 +32,12 @@ final class ByteReader {
   func seek(to newOffset: Int) {
     precondition((0...source.byteCount).contains(newOffset), "seek outside the source")
     offset = newOffset
+  }
+
+  func u8(_ field: @autoclosure () -> String) throws(FormatError) -> UInt8 {
+    try fill(1, field())
+    offset += 1
+    return window[offset - 1 - windowOffset]
   }
 
   func u32(_ field: @autoclosure () -> String) throws(FormatError) -> UInt32 {
@@ -72,9 +79,14 @@ final class ByteReader {
 
   func bytes(_ count: Int, _ field: @autoclosure () -> String) throws(FormatError) -> [UInt8] {
     try require(count, field())
-    let bytes = try source.bytes(at: offset, count: count)
-    offset += count
-    return bytes
+    defer { offset += count }
+    // A vocabulary is a quarter of a million short texts: they come from the window.
+    guard count > Self.shortByteCountLimit else {
+      try fill(count, field())
+      let at = offset - windowOffset
+      return Array(window[at..<at + count])
+    }
+    return try source.bytes(at: offset, count: count)
   }
 
   /// `count` 32-bit integers.

@@ -5,6 +5,7 @@
 // - `evictableBytes`, `freeBytes`, `dirtyBytes`, `frameCount`, `pinnedCount`, `dirtyCount` are what a walk over the
 //   frames finds.
 // - A free frame with memory is in `freeBySize`, one without in `vacant`; nobody pins or holds either.
+// - Every frame with hits to tell is in `framesWithHits`, once; only resident blocks have any.
 // - `children` lists just the resident frames that have a descriptor, under their parents.
 import KVBlocks
 
@@ -45,6 +46,9 @@ package struct BlockPool: ~Copyable {
   var children: [BlockKey: [FrameIndex]] = [:]
   var freeBySize: [Int: [FrameIndex]] = [:]
   var vacant: [FrameIndex] = []
+  var framesWithHits: [FrameIndex] = []
+  /// Hits of blocks that left RAM before they were told.
+  var departedHits: [BlockHits] = []
   let policy: any EvictionPolicy
 
   package init(budgetBytes: Int, policy: any EvictionPolicy) {

@@ -12,6 +12,7 @@ extension BlockPool {
     var pinned = 0
     var tabled = 0
     var described = 0
+    var listed = 0
     for position in 0..<slotCount {
       let slot = slots[position]
       let frame = FrameIndex(position)
@@ -21,6 +22,8 @@ extension BlockPool {
       if slot.isEvictable { evictable += slot.byteCount }
       if slot.pinCount > 0 { pinned += 1 }
       precondition(!slot.isMarked, "marks are scratch")
+      if slot.isListedForHits { listed += 1 }
+      precondition(slot.hitCount == 0 || slot.isListedForHits && slot.isInTable, "hits are of resident blocks, listed")
       switch slot.state {
       case .free:
         precondition(slot.pinCount == 0 && slot.holdCount == 0, "a free frame is in nobody's use")
@@ -61,6 +64,9 @@ extension BlockPool {
     precondition(dirty == dirtyBytes && dirtyFrames == dirtyCount, "dirty bytes are counted")
     precondition(frames == frameCount, "frames are counted")
     precondition(pinned == pinnedCount, "pinned frames are counted")
+    precondition(
+      listed == framesWithHits.count && framesWithHits.allSatisfy { slots[$0.slot].isListedForHits },
+      "frames with hits are listed once")
     precondition(tabled == table.count, "the table holds the resident blocks only")
     precondition(children.values.reduce(0) { $0 + $1.count } == described, "children are resident")
   }

@@ -61,6 +61,7 @@ extension BlockPool {
   /// Takes a block out of the table and out of its parent's children.
   mutating func leaveTable(_ frame: FrameIndex) {
     let key = slots[frame.slot].key
+    parkHits(of: frame)
     table.remove(key, in: slots)
     guard let descriptor = contents[frame.slot]?.descriptor else { return }
     let parent = BlockKey(space: key.space, hash: descriptor.parent)

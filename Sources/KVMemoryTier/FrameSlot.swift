@@ -26,6 +26,8 @@ package struct FrameSlot {
   package internal(set) var byteCount: Int
   /// The stamp of the block's last use that the disk tier was or will be told, microseconds.
   package var lastUse: UInt64
+  /// Look-ups that found the block and that the disk tier was not told of.
+  package internal(set) var hitCount: UInt32
   /// Leases on the block.
   package internal(set) var pinCount: UInt32
   /// Short uses inside the pager (a copy, a load), which end without help from outside.
@@ -38,12 +40,15 @@ package struct FrameSlot {
   package var replacesDamaged: Bool
   /// Scratch for choosing a batch; false whenever the pager's lock is free.
   package var isMarked: Bool
+  /// In the pool's list of frames that may have hits to tell.
+  var isListedForHits: Bool
 
   init() {
     key = BlockKey(space: SpaceID(rawValue: 0), hash: .zero)
     base = nil
     byteCount = 0
     lastUse = 0
+    hitCount = 0
     pinCount = 0
     holdCount = 0
     tokenCount = 0
@@ -51,6 +56,7 @@ package struct FrameSlot {
     isStored = false
     replacesDamaged = false
     isMarked = false
+    isListedForHits = false
   }
 
   /// In the table with rows that may be read.

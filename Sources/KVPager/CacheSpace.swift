@@ -42,6 +42,7 @@ public final class CacheSpace: Sendable {
         // Found before it was protected: the quota may just have deleted it.
         if try pager.isAvailable(part.key) {
           tokenCount += part.tokenCount
+          pager.notePartialHit(of: part.key)
         } else {
           keys.removeLast()
           pager.unprotect([part.key])
@@ -93,6 +94,7 @@ public final class CacheSpace: Sendable {
         "session \"\(name)\" names \(record.blocks.count) blocks for \(record.tokens.count) tokens: "
           + "delete it, or bring the store back from a copy")
     }
+    store.pager.noteResumed(record.blocks, in: id)
     return Session(space: self, record: record)
   }
 

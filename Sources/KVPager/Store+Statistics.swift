@@ -17,6 +17,36 @@ extension Store {
   }
 }
 
+extension PagerStatistics {
+  /// What the store's file of activity is told.
+  var counters: StoreActivity.Counters {
+    var counters = StoreActivity.Counters()
+    counters.memoryHits = memoryHits
+    counters.diskHits = diskHits
+    counters.misses = misses
+    counters.loads = loads
+    counters.planeReads = planeReads
+    counters.evictions = evictions
+    counters.writeBacks = writeBacks
+    counters.bytesWritten = bytesWritten
+    counters.transactions = batches
+    counters.sessionCommits = commits
+    counters.damagedLoads = damaged
+    counters.quotaDeletions = quotaDeletions
+    return counters
+  }
+
+  func usage(budgetBytes: Int) -> StoreActivity.Usage {
+    var usage = StoreActivity.Usage()
+    usage.memoryBytes = UInt64(allocatedBytes)
+    usage.memoryBudgetBytes = UInt64(budgetBytes)
+    usage.residentBlocks = UInt64(residentBlocks)
+    usage.pinnedBlocks = UInt64(pinnedBlocks)
+    usage.dirtyBlocks = UInt64(dirtyBlocks)
+    return usage
+  }
+}
+
 extension StoreStatistics.Memory {
   init(_ pager: PagerStatistics, budgetBytes: Int) {
     self.init()

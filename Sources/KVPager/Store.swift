@@ -22,6 +22,7 @@ public final class Store: Sendable {
   public let configuration: StoreConfiguration
   let disk: DiskTier
   let pager: Pager
+  private let activity: ActivityPublisher
   let instruments = Instruments()
   let logger: Logger
   private let processID = getpid()
@@ -50,10 +51,16 @@ public final class Store: Sendable {
         "store refused", metadata: ["path": "\(path)", "code": "\(error.code.rawValue)", "error": "\(error)"])
       throw error
     }
+    let activity = ActivityPublisher(directory: path, storeID: disk.header.storeID) {
+      ActivityPublisher.Opening(
+        isReadOnly: configuration.access == .readOnly, quotaBytes: configuration.diskQuotaBytes)
+    }
+    self.activity = activity
     pager = Pager(
       configuration: PagerConfiguration(
         memoryBudgetBytes: configuration.memoryBudgetBytes, writeBatchBytes: configuration.writeBatchBytes,
-        loadThreadCount: configuration.loadThreadCount),
+        loadThreadCount: configuration.loadThreadCount,
+        tellsActivity: { activity.publish($0.counters, $0.usage(budgetBytes: configuration.memoryBudgetBytes)) }),
       cold: wrap(disk))
     logger.debug("store opened", metadata: ["path": "\(path)"])
   }
@@ -65,6 +72,7 @@ public final class Store: Sendable {
     } catch {
       logger.error("closing lost cached blocks; committed sessions are whole", metadata: ["error": "\(error)"])
     }
+    activity.finish(pager.statistics.counters)
     disk.close()
   }
 
@@ -79,6 +87,7 @@ public final class Store: Sendable {
     } catch {
       outcome = .failure(error)
     }
+    activity.finish(pager.statistics.counters)
     disk.close()
     try outcome.get()
   }

@@ -26,5 +26,8 @@ enum Answer {
   }
 
   /// "1 block", "2 blocks".
-  static func count(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
+  /// - Parameter isGrouped: "1,234 blocks".
+  static func count(_ count: Int, _ noun: String, isGrouped: Bool = false) -> String {
+    "\(isGrouped ? Decimal.grouped(count) : String(count)) \(noun)\(count == 1 ? "" : "s")"
+  }
 }

@@ -64,7 +64,7 @@ struct CommandFailure {
     Self.end(status)
   }
 
-  private static func end(_ status: Int32) -> Never {
+  static func end(_ status: Int32) -> Never {
     #if canImport(Darwin)
       Darwin.exit(status)
     #elseif canImport(Glibc)

@@ -18,7 +18,7 @@ enum ExportTarget {
 
   /// Looks at `path` before anything is read: a file there is replaced only with `replaces`; pipes and devices are
   /// written to.
-  init(path: String, replaces: Bool) throws {
+  init(path: String, replaces: Bool) throws(StoreError) {
     if path == Self.standardOutputName {
       guard !ByteStream.output.isTerminal else {
         throw StoreError.invalidArgument("a terminal shows no binary file; give a file's name, or a pipe")

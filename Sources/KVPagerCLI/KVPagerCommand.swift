@@ -32,16 +32,34 @@ struct KVPagerCommand: ParsableCommand {
         ]),
       CommandGroup(
         name: "Store",
-        subcommands: [InfoCommand.self, StatsCommand.self, VerifyCommand.self, CollectCommand.self]),
+        subcommands: [
+          InfoCommand.self, StatsCommand.self, TreeCommand.self, BlocksCommand.self, BlockCommand.self,
+          ReportCommand.self, VerifyCommand.self, SalvageCommand.self, CompactCommand.self, CollectCommand.self,
+        ]),
     ])
 
   static func main() {
     ProcessSetup.apply()
+    let isChild = ParentLink.take()
     do {
       var command = try parseAsRoot()
+      if !isChild, touchesStore(type(of: command)), let ending = ChildProcess.runThisCommand() {
+        switch ending {
+        case .exit(let status): CommandFailure.end(status)
+        case .signal(let number): EndingSignal.end(by: number)
+        }
+      }
       try command.run()
     } catch {
       CommandFailure(error).exit()
     }
   }
+
+  /// All subcommands do, unless they say otherwise; what only explains itself does not.
+  private static func touchesStore(_ command: any ParsableCommand.Type) -> Bool {
+    configuration.subcommands.contains { $0 == command } && !(command is any NeedsNoStore.Type)
+  }
 }
+
+/// A command that opens no store: its work is done in the process that was started.
+protocol NeedsNoStore: ParsableCommand {}

@@ -153,7 +153,7 @@ package final class MemoryColdTier: ColdTier {
     var result = ColdCommit()
     for write in batch.writes { result.writes.append(next.write(write, roots: roots)) }
     for operation in batch.operations { result.operations.append(next.perform(operation)) }
-    for touch in batch.touches { next.blocks[touch.key]?.lastUse = touch.lastUse }
+    for touch in batch.touches where touch.lastUse > 0 { next.blocks[touch.key]?.lastUse = touch.lastUse }
     if let quotaBytes {
       let fresh = Set(batch.writes.map(\.frame.descriptor.key))
       guard

@@ -19,7 +19,7 @@ package final class TemporaryFolder: Sendable {
   }
 
   deinit {
-    for name in ["store/data.mdb", "store/lock.mdb", "log"] { unlink("\(path)/\(name)") }
+    for name in ["store/data.mdb", "store/lock.mdb", "store/activity", "log"] { unlink("\(path)/\(name)") }
     rmdir("\(path)/store")
     rmdir(path)
   }

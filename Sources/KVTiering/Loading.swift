@@ -38,5 +38,6 @@ extension PagerCore {
       }
     }
     progress.advance()
+    noteActivity()
   }
 }

@@ -14,11 +14,15 @@ package struct PagerConfiguration: Sendable {
   package var idleWriteBackMilliseconds: Int
   /// A block's last use is told to the disk tier at most so often.
   package var touchIntervalMicroseconds: UInt64
+  /// Where the pager tells what it did, see ``ActivityTeller``; nil: nowhere.
+  package var tellsActivity: (@Sendable (PagerStatistics) -> Void)?
+  /// At most so often.
+  package var activityIntervalMilliseconds = 250
 
   package init(
     memoryBudgetBytes: Int, writeBatchBytes: Int = 64 << 20, loadThreadCount: Int = 2,
     eviction: EvictionChoice = .tailFirstLRU, idleWriteBackMilliseconds: Int = 1000,
-    touchIntervalMicroseconds: UInt64 = 1_000_000
+    touchIntervalMicroseconds: UInt64 = 1_000_000, tellsActivity: (@Sendable (PagerStatistics) -> Void)? = nil
   ) {
     self.memoryBudgetBytes = memoryBudgetBytes
     self.writeBatchBytes = writeBatchBytes
@@ -26,6 +30,7 @@ package struct PagerConfiguration: Sendable {
     self.eviction = eviction
     self.idleWriteBackMilliseconds = idleWriteBackMilliseconds
     self.touchIntervalMicroseconds = touchIntervalMicroseconds
+    self.tellsActivity = tellsActivity
   }
 
   /// Dirty bytes from which the writer starts by itself: a batch, or half of a small budget, so that filling goes on

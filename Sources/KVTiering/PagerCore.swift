@@ -4,6 +4,7 @@
 // - `progress` advances after every change that may give a frame to somebody who waits for one.
 // - Only the writer thread calls the disk tier's `commit`.
 import KVBlocks
+import Synchronization
 
 /// What a pager's threads share. They keep it alive, and never the pager itself, which ends them when it goes.
 final class PagerCore: Sendable {
@@ -13,6 +14,8 @@ final class PagerCore: Sendable {
   let progress = EventCount()
   let writerBell = EventCount()
   let loadPool: LoadPool
+  /// The writer sleeps until it is told that something was done, see ``ActivityTeller``.
+  let isDozing = Atomic(false)
 
   init(configuration: PagerConfiguration, cold: any ColdTier) {
     self.configuration = configuration

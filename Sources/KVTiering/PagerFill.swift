@@ -28,7 +28,9 @@ extension Pager {
         return .room(state.planRoom(neededBytes: byteCount))
       }
       switch plan {
-      case .opened(let frame, let memory): return OpenFrame(pager: self, frame: frame, memory: memory)
+      case .opened(let frame, let memory):
+        core.noteActivity()
+        return OpenFrame(pager: self, frame: frame, memory: memory)
       case .room(let room): try core.carryOut(room, ticket: ticket)
       }
     }
@@ -68,7 +70,7 @@ extension Pager {
     core.state.withLock { state in
       state.pool.giveBack(frame)
       state.counters.shared += 1
-      state.touch([key.hash], in: key.space, usesFrames: false)
+      state.touch([key.hash], in: key.space, usesFrames: false, isHit: false)
     }
     core.progress.advance()
     return .alreadyPresent

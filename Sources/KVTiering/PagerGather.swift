@@ -26,6 +26,7 @@ extension Pager {
         misses.set(step, .failure(error))
       }
     }
+    core.noteActivity()
     for case let miss? in misses.take() {
       if let index = try miss.get() { return index }
     }

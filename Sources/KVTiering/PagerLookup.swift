@@ -16,7 +16,7 @@ package struct PrefixCount: Hashable, Sendable {
 
 /// What can be had, without moving anything.
 extension Pager {
-  /// The leading blocks of a chain (root first) that are available. Counts as a use of them.
+  /// The leading blocks of a chain (root first) that are available. Counts as a use of them, and as a hit.
   package func availablePrefix(of hashes: [BlockHash], in space: SpaceID) throws(StoreError) -> PrefixCount {
     core.awaitDeletions(of: hashes, in: space)
     let (resident, stored) = try core.state.withLock { state throws(StoreError) -> (Int, Int) in
@@ -29,12 +29,24 @@ extension Pager {
     }
     let (count, ringsBell) = core.state.withLock { state in
       let count = state.extendPrefix(of: hashes, in: space, from: available)
-      state.touch(hashes[..<count.blockCount], in: space, usesFrames: true)
+      state.touch(hashes[..<count.blockCount], in: space, usesFrames: true, isHit: true)
       return (count, state.wantsTouchesFlushed)
     }
     if ringsBell { core.writerBell.advance() }
     return count
   }
+
+  /// A session's chain (root first) was asked for by its name and is about to be used: a use and a hit of each block.
+  package func noteResumed(_ hashes: [BlockHash], in space: SpaceID) {
+    let ringsBell = core.state.withLock { state in
+      state.touch(hashes[...], in: space, usesFrames: true, isHit: true)
+      return state.wantsTouchesFlushed
+    }
+    if ringsBell { core.writerBell.advance() }
+  }
+
+  /// Rows of a block that ``partialMatch(after:tokens:in:encodedExtra:)`` found are about to be used.
+  package func notePartialHit(of key: BlockKey) { core.state.withLock { $0.noteHit(of: key) } }
 
   /// The child of `parent` that begins with the most of `tokens` (at least one): where a prefix ends inside a block,
   /// its first `tokenCount` rows can still be used. Only children with the extra keys `encodedExtra` count (canonical

@@ -24,6 +24,7 @@ extension Pager {
       let tasks = try reserveAndPin(keys, layout, entries, &pinnedCount, &waitsForOthers)
       if !tasks.isEmpty { core.load(tasks, layout: layout) }
       let count = try settle(keys, entries, pinnedCount, loadCount: tasks.count, waitsForOthers: waitsForOthers)
+      core.noteActivity()
       return PinnedBlocks(pager: self, entries: entries, count: count)
     } catch {
       entries.deallocate()
@@ -82,6 +83,7 @@ extension Pager {
     }
     if ringsBell { core.writerBell.advance() }
     core.progress.advance()
+    core.noteActivity()
   }
 }
 

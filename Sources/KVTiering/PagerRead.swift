@@ -48,6 +48,7 @@ extension Pager {
   package func readPlane(
     _ key: BlockKey, layout: BlockLayout, plane: Int, rows: Range<Int>, into destination: UnsafeMutableRawBufferPointer
   ) throws(StoreError) -> Bool {
+    defer { core.noteActivity() }
     let block = BlockRows(key: key, rows: rows, firstRow: 0)
     switch try readResident(block, layout, [PlaneDestination(plane: plane, bytes: destination)]) {
     case .memory: return true

@@ -108,11 +108,12 @@ struct PagerState: ~Copyable {
 
   // MARK: Uses
 
-  /// Marks a chain's resident blocks as used, deepest first, and notes the use for the disk tier.
+  /// Marks a chain's resident blocks as used, deepest first, and notes the use for the disk tier, as a hit of each
+  /// block where it is one.
   ///
   /// The disk tier hears of a block once an interval; where it hears of one, it hears of all blocks before it in the
   /// chain, so that a leaf is never younger than its parents.
-  mutating func touch(_ hashes: ArraySlice<BlockHash>, in space: SpaceID, usesFrames: Bool) {
+  mutating func touch(_ hashes: ArraySlice<BlockHash>, in space: SpaceID, usesFrames: Bool, isHit: Bool) {
     guard !hashes.isEmpty else { return }
     let base = touches.stampBase(chainCount: hashes.count)
     var isDue = false
@@ -123,15 +124,35 @@ struct PagerState: ~Copyable {
       let stamp = base - UInt64(depth)
       guard let frame = pool.find(key) else {
         isDue = true
-        touches.append(key, lastUse: stamp)
+        touches.append(key, lastUse: stamp, hitCount: isHit ? 1 : 0)
         continue
       }
       if usesFrames { pool.use(frame) }
+      if isHit { pool.noteHit(frame) }
       isDue = isDue || stamp > pool[frame].lastUse &+ configuration.touchIntervalMicroseconds
       guard isDue else { continue }
       pool[frame].lastUse = stamp
-      if pool[frame].isStored { touches.append(key, lastUse: stamp) }
+      if pool[frame].isStored { touches.append(key, lastUse: stamp, hitCount: pool.takeHits(of: frame)) }
     }
+  }
+
+  /// A look-up found the block beside its chain's: a hit, and no use that the order of recency knows.
+  mutating func noteHit(of key: BlockKey) {
+    if let frame = pool.find(key) { pool.noteHit(frame) } else { touches.append(key, lastUse: 0, hitCount: 1) }
+  }
+
+  /// What the disk tier is told with a batch. Hits that came between two uses told to it wait with their blocks until
+  /// they, too, are an interval old, so that each batch writes no more records than it would without them; when the
+  /// pager ends, none wait.
+  mutating func takeTouches() -> [ColdBatch.Touch] {
+    let interval = configuration.touchIntervalMicroseconds
+    let now = TouchLog.microseconds()
+    let isEnding = writer.isStopping
+    let hits = pool.takeHits { slot in
+      isEnding || ((slot.isStored || slot.state == .writing) && now > slot.lastUse &+ interval)
+    }
+    for hit in hits { touches.append(hit.key, lastUse: 0, hitCount: hit.count) }
+    return touches.take()
   }
 
   /// Blocks that the full quota kept from disk while nobody protected them are to be written after all.

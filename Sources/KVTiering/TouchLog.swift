@@ -23,16 +23,19 @@ struct TouchLog {
 
   /// The first of `count` stamps: block `i` of a chain takes `base - i`.
   mutating func stampBase(chainCount count: Int) -> UInt64 {
-    var now = timespec()
-    clock_gettime(CLOCK_REALTIME, &now)
-    let microseconds = UInt64(max(0, now.tv_sec)) * 1_000_000 + UInt64(max(0, now.tv_nsec)) / 1000
-    lastStamp = max(microseconds, lastStamp) + UInt64(max(1, count))
+    lastStamp = max(Self.microseconds(), lastStamp) + UInt64(max(1, count))
     return lastStamp
   }
 
-  mutating func append(_ key: BlockKey, lastUse: UInt64) {
+  static func microseconds() -> UInt64 {
+    var now = timespec()
+    clock_gettime(CLOCK_REALTIME, &now)
+    return UInt64(max(0, now.tv_sec)) * 1_000_000 + UInt64(max(0, now.tv_nsec)) / 1000
+  }
+
+  mutating func append(_ key: BlockKey, lastUse: UInt64, hitCount: Int = 0) {
     guard entries.count < Self.limit else { return }
-    entries.append(ColdBatch.Touch(key: key, lastUse: lastUse))
+    entries.append(ColdBatch.Touch(key: key, lastUse: lastUse, hitCount: hitCount))
   }
 
   /// The stamp of a block just sealed: one older than its parent's, so that leaves are older.
@@ -44,13 +47,14 @@ struct TouchLog {
     return stamp
   }
 
-  /// All entries, each block once with its latest stamp, and an empty log.
+  /// All entries, each block once with its latest stamp and all its hits, and an empty log.
   mutating func take() -> [ColdBatch.Touch] {
     var latest: [BlockKey: Int] = [:]
     var touches: [ColdBatch.Touch] = []
     for entry in entries {
       if let index = latest[entry.key] {
         touches[index].lastUse = max(touches[index].lastUse, entry.lastUse)
+        touches[index].hitCount += entry.hitCount
       } else {
         latest[entry.key] = touches.count
         touches.append(entry)

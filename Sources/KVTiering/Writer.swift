@@ -16,9 +16,16 @@ enum WriterStep: Sendable {
 /// The writer thread's life.
 extension PagerCore {
   func write() {
+    var teller = ActivityTeller()
     while true {
       let ticket = writerBell.ticket
-      switch state.withLock({ $0.nextWriterStep() }) {
+      let step = state.withLock { $0.nextWriterStep() }
+      if case .wait(let milliseconds) = step {
+        wait(past: ticket, milliseconds: milliseconds, teller.tell(self))
+        continue
+      }
+      teller.tellWhileWorking(self)
+      switch step {
       case .commits(let requests): serveCommits(requests)
       case .flush(let request): serveFlush(request)
       case .job(let request):
@@ -27,10 +34,18 @@ extension PagerCore {
         request.complete(.done(revision: 0))
       case .writeBack: _ = writeSomeBatches(frameLimit: .max, batchLimit: 1)
       case .flushTouches: flushTouches()
-      case .wait(let milliseconds?): writerBell.wait(past: ticket, milliseconds: milliseconds)
-      case .wait(nil): writerBell.wait(past: ticket)
+      case .wait: break
       case .stop: return
       }
+    }
+  }
+
+  /// Until the bell rings or the earlier of two limits, nil for none.
+  private func wait(past ticket: UInt64, milliseconds: Int?, _ other: Int?) {
+    if let limit = milliseconds.map({ min($0, other ?? $0) }) ?? other {
+      writerBell.wait(past: ticket, milliseconds: limit)
+    } else {
+      writerBell.wait(past: ticket)
     }
   }
 
@@ -84,7 +99,7 @@ extension PagerCore {
   }
 
   private func flushTouches() {
-    let touches = state.withLock { $0.touches.take() }
+    let touches = state.withLock { $0.takeTouches() }
     guard !touches.isEmpty else { return }
     // Recency is advice: a store that cannot take it (read-only, full) is none the worse.
     defer { settleDeletions() }
@@ -110,7 +125,7 @@ extension PagerState {
       }
       return .commits(commits)
     }
-    if writer.isStopping { return touches.entries.isEmpty ? .stop : .flushTouches }
+    if writer.isStopping { return touches.entries.isEmpty && !pool.hasHits ? .stop : .flushTouches }
     guard !dirtyQueue.isEmpty else { return touches.isFull ? .flushTouches : .wait(milliseconds: nil) }
     if !writer.isHeldOff, pool.dirtyBytes >= configuration.writeBackThresholdBytes { return .writeBack }
     let remaining = writer.remainingMilliseconds(idleMilliseconds: configuration.idleWriteBackMilliseconds)

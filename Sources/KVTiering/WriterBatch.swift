@@ -19,7 +19,7 @@ extension PagerCore {
   ) -> Result<[ColdCommit.OperationOutcome], StoreError> {
     do throws(StoreError) {
       let writes = try encode(items)
-      let touches = state.withLock { $0.touches.take() }
+      let touches = state.withLock { $0.takeTouches() }
       let parents = Set(items.map { BlockKey(space: $0.descriptor.key.space, hash: $0.descriptor.parent) })
       let commit = try cold.commit(
         ColdBatch(writes: writes, touches: touches, operations: operations),

@@ -23,6 +23,9 @@ package final class Environment: @unchecked Sendable {  // because: an MDB_env i
   private let idleReaders = Lock<[IdleReader]>([])
   package let options: EnvironmentOptions
   package let path: String
+  /// Other processes' entries in the lock file's table of readers when this environment was opened, before the slots of
+  /// those that had died were freed.
+  package let readersAtOpening: [EnvironmentReader]
 
   /// A reset transaction's pointer on its way between threads.
   private struct IdleReader: @unchecked Sendable {  // because: MDB_NOTLS ties it to no thread; one owner
@@ -41,7 +44,10 @@ package final class Environment: @unchecked Sendable {  // because: an MDB_env i
     keyByteLimit = Int(mdb_env_get_maxkeysize(environment))
     var statistics = MDB_stat()
     pageByteCount = mdb_env_stat(environment, &statistics) == MDB_SUCCESS ? Int(statistics.ms_psize) : 4096
-    clearStaleReaders()
+    let readers = Self.readers(of: environment)
+    var deadCount: Int32 = 0
+    _ = mdb_reader_check(environment, &deadCount)
+    readersAtOpening = deadCount > 0 ? EnvironmentReader.marked(readers, left: Self.readers(of: environment)) : readers
   }
 
   deinit { close() }
@@ -228,6 +234,16 @@ package final class Environment: @unchecked Sendable {  // because: an MDB_env i
     return Int(dead)
   }
 
+  /// Other processes in the lock file's table of readers, at most as many as it has slots.
+  package func readers() throws(LMDBError) -> [EnvironmentReader] {
+    var readers: [EnvironmentReader] = []
+    try whileOpen {
+      readers = Self.readers(of: environment)
+      return MDB_SUCCESS
+    }
+    return readers
+  }
+
   package func info() throws(LMDBError) -> EnvironmentInfo {
     var raw = MDB_envinfo()
     try whileOpen { mdb_env_info(environment, &raw) }
@@ -253,6 +269,12 @@ package final class Environment: @unchecked Sendable {  // because: an MDB_env i
       return fstat(descriptor, &status) == 0 ? MDB_SUCCESS : errno
     }
     return Int(status.st_size)
+  }
+
+  /// Another file has the name `data.mdb` in the environment's folder by now.
+  package var hasLostItsName: Bool {
+    guard let named = OpenFiles.Identity(path: path + "/data.mdb") else { return false }
+    return named != identity
   }
 
   /// Bytes that the file system still has for this user.

@@ -18,3 +18,19 @@ extension ReadTransaction {
   /// The number of the commit that this snapshot shows.
   package var snapshot: UInt64 { UInt64(mdb_txn_id(handle.pointer)) }
 }
+
+extension TableReading where Self: ~Copyable {
+  /// Tells where values lie in the file, to who reads many in the file's order. Nil where the file has no tables. For a
+  /// transaction that has not written.
+  package borrowing func mapOffsets() -> MapOffsets? { MapGeometry(handle.pointer).map { MapOffsets(geometry: $0) } }
+}
+
+/// Where in the file the bytes of a map lie. For the snapshot that it was asked of.
+package struct MapOffsets {
+  let geometry: MapGeometry
+
+  package var pageByteCount: Int { geometry.pageByteCount }
+
+  /// Nil for memory outside the map.
+  package func offset(of pointer: UnsafeRawPointer) -> Int? { geometry.offset(of: pointer) }
+}

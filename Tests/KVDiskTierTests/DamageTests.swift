@@ -37,7 +37,9 @@ struct DamageTests {
     guard case .damaged = try store.load(chain[0]).0 else { throw TestFailure("not noticed") }
     #expect(try store.isWhole(chain[1]))
     #expect(try store.tier.audit(deep: false) == [])
-    #expect(try store.tier.audit(deep: true).map(\.kind) == [.frame])
+    let findings = try store.tier.audit(deep: true)
+    #expect(findings.map(\.kind) == [.frame, .missingBlock])
+    #expect(findings.first?.holders == ["a"] && findings.last?.session == "a" && findings.last?.wholeTokenCount == 0)
     let again = try store.write(chain[0], replacesDamaged: true)
     #expect(try store.tier.commit(ColdBatch(writes: [again]), isProtected: { _ in false }).writes == [.stored])
     #expect(try store.isWhole(chain[0]))

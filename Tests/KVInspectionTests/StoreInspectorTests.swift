@@ -84,8 +84,12 @@ import Testing
     let inspector = StoreInspector(path: store.path)
     #expect(try inspector.verify().isSound)
     let report = try inspector.verify(deep: true)
-    #expect(report.findings.count == 1 && report.isUsable)
-    #expect(report.findings.first?.kind != "file")
+    #expect(report.isUsable && report.findings.allSatisfy { $0.severity == .damage && !$0.remedy.isEmpty })
+    let block = try #require(report.findings.first)
+    #expect(block.kind == "frame" && report.findings.dropFirst().allSatisfy { $0.kind == "missingBlock" })
+    // One block of all three sessions, or of one; each that holds it is named.
+    #expect(block.sessionCount == report.findings.count - 1 && block.sessionCount == block.sessions.count)
+    #expect(report.scope?.brokenBlockCount == 1 && report.scope?.hurtSessionCount == block.sessionCount)
   }
 
   @Test func `a truncated store is refused, and its whole frames and sessions are counted`() throws {

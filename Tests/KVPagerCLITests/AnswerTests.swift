@@ -112,7 +112,8 @@ import Testing
     #expect(try !report.flag("sound"))
     #expect(try !report.list("findings").isEmpty)
     let text = try CommandLineTool.run(["verify", "--deep", "--store", folder.store], expecting: 1).text
-    #expect(text.contains("1 finding"))
+    // The frame, and the session that holds its block.
+    #expect(text.contains("2 findings") && text.contains("1 session holds it: \"chat\""))
 
     // A file cut in half kills whoever maps it: the store refuses, verify still answers.
     try bytes.prefix(bytes.count / 2).write(to: data)

@@ -2,7 +2,7 @@ import Testing
 
 @Suite struct HelpTests {
   static let commands = [
-    "import", "export", "fork", "sessions", "session", "info", "stats", "verify", "gc", "delete",
+    "import", "export", "fork", "sessions", "session", "info", "stats", "verify", "gc", "delete", "compact",
   ]
 
   @Test func `the command lists what it can do and its exit statuses`() throws {

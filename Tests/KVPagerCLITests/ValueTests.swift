@@ -86,7 +86,8 @@ import Testing
 
   @Test func `progress tells bytes, share and speed`() {
     let text = ProgressLine.text("importing", done: 50 << 20, of: 100 << 20, after: .seconds(2))
-    #expect(text == "importing 50.0 MiB of 100.0 MiB, 50 %, 26.2 MB/s")
+    #expect(text == "importing 50.0 MiB of 100.0 MiB, 50 %, 26.2 MB/s, 2 s left")
+    #expect(ProgressLine.text("x", done: 1, of: 4000, after: .seconds(1)).hasSuffix(", 1 h 6 min left"))
     #expect(ProgressLine.text("x", done: 0, of: 0, after: .zero) == "x 0 B of 0 B, 100 %, - MB/s")
   }
 

@@ -17,6 +17,7 @@ struct Benchmarks {
     } else {
       System.raiseMallocThresholds()
     }
+    if arguments.first == "large-store" { return try LargeStores.run(Array(arguments.dropFirst())) }
     guard arguments.count >= 2 else {
       print("usage: kvpager-bench FOLDER SAMPLES [case...] [small | large] [--rounds N] [--library-malloc]")
       print("cases: ingest resume gather lookup decode open")

@@ -45,7 +45,7 @@ enum System {
   }
 
   static func remove(_ folder: String) {
-    for name in ["data.mdb", "lock.mdb"] { unlink(folder + "/" + name) }
+    for name in ["data.mdb", "lock.mdb", "activity"] { unlink(folder + "/" + name) }
     rmdir(folder)
   }
 

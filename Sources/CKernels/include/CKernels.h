@@ -71,6 +71,13 @@ void kv_sparse_unpack(
 // XXH3-64 with seed 0.
 uint64_t kv_checksum(int level, const void *bytes, size_t count);
 
+// Where `first` and `second` stand side by side, from `start` on; `count` where they do nowhere.
+size_t kv_find_pair(const uint8_t *bytes, size_t count, size_t start, uint8_t first, uint8_t second);
+
+// The first offset from `start` on, an even number of bytes from it, at which the machine's own 16-bit word is `a` or
+// `b`; `count` where there is none.
+size_t kv_find_word(const uint8_t *bytes, size_t count, size_t start, uint16_t a, uint16_t b);
+
 // Units of a quantised type (`head` bytes of scale, `body` bytes of values): all heads of a row, then all bodies.
 void kv_units_split(
     const uint8_t *source, size_t unit_count, size_t head, size_t body, uint8_t *heads, uint8_t *bodies);

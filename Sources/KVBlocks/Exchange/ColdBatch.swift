@@ -15,13 +15,18 @@ package struct ColdBatch: Sendable {
     }
   }
 
+  /// A use of a stored block, or several.
   package struct Touch: Sendable {
     package var key: BlockKey
+    /// The latest; 0 for hits whose time was told before.
     package var lastUse: UInt64
+    /// Look-ups that found the block and were not told before.
+    package var hitCount: Int
 
-    package init(key: BlockKey, lastUse: UInt64) {
+    package init(key: BlockKey, lastUse: UInt64, hitCount: Int = 0) {
       self.key = key
       self.lastUse = lastUse
+      self.hitCount = hitCount
     }
   }
 

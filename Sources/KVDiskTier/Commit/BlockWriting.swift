@@ -21,18 +21,21 @@ extension Tables {
     try transaction.write(key.span.bytes, value.span.bytes, in: blocks)
   }
 
-  /// Stamps a block where `lastUse` is later than its stamp. False where it is not stored.
+  /// Stamps a block where `lastUse` is later than its stamp, and adds to its hits. False where it is not stored.
   @discardableResult
   func touchBlock(
-    _ key: BlockKey, lastUse: UInt64, _ transaction: inout WriteTransaction
+    _ key: BlockKey, lastUse: UInt64, hitCount: Int = 0, _ transaction: inout WriteTransaction
   ) throws(StoreError) -> Bool {
     guard let stored = try blockBytes(key, transaction) else { return false }
     let head = stored.head
     var bytes = stored.bytes
-    guard lastUse > head.lastUseMicroseconds else { return true }
-    BlockFormat.update(&bytes, sessionCount: head.sessionCount, lastUse: lastUse)
+    let hits = UInt16(clamping: Int(head.hitCount) + hitCount)
+    let isLater = lastUse > head.lastUseMicroseconds
+    guard isLater || hits != head.hitCount else { return true }
+    BlockFormat.update(
+      &bytes, sessionCount: head.sessionCount, lastUse: max(lastUse, head.lastUseMicroseconds), hitCount: hits)
     try transaction.write(Keys.block(key).span.bytes, bytes.span.bytes, in: blocks)
-    if head.sessionCount == 0 {
+    if isLater, head.sessionCount == 0 {
       try removeRecency(key, head.lastUseMicroseconds, &transaction)
       try addRecency(key, lastUse, &transaction)
     }

@@ -69,6 +69,7 @@ struct CommitRun {
       var record = try record(of: write, &transaction)
       record.sessionCount = head.sessionCount
       record.lastUseMicroseconds = head.lastUseMicroseconds
+      record.hitCount = Int(head.hitCount)
       try tables.putBlock(record, &transaction)
       return .stored
     case .unreadable:
@@ -150,7 +151,7 @@ struct CommitRun {
 
   func touch(_ touch: ColdBatch.Touch, _ transaction: inout WriteTransaction) throws(StoreError) {
     do throws(StoreError) {
-      try tables.touchBlock(touch.key, lastUse: touch.lastUse, &transaction)
+      try tables.touchBlock(touch.key, lastUse: touch.lastUse, hitCount: touch.hitCount, &transaction)
     } catch  where error.code == .damaged {
       // Found when it is loaded, and replaced then.
     }

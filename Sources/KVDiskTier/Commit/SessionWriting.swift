@@ -118,7 +118,7 @@ extension CommitRun {
 
   /// Blocks of a session's table from position `start` on that are not stored, or not readably.
   /// - Throws: `invalidArgument` where a block does not follow the one before it.
-  private func missingBlocks(
+  func missingBlocks(
     of record: SessionRecord, from start: Int, root: BlockHash, _ transaction: borrowing WriteTransaction
   ) throws(StoreError) -> [BlockHash] {
     var missing: [BlockHash] = []
@@ -140,7 +140,7 @@ extension CommitRun {
     return missing
   }
 
-  private func changeCount(
+  func changeCount(
     _ space: SpaceID, _ hash: BlockHash, _ change: Int, _ transaction: inout WriteTransaction
   ) throws(StoreError) {
     do throws(StoreError) {
@@ -172,7 +172,7 @@ extension CommitRun {
   }
 
   /// Writes a session's record, its body inside or apart, and deletes the body that it replaces.
-  private mutating func store(
+  mutating func store(
     _ body: SessionBody, replacing old: SessionSummary?, _ transaction: inout WriteTransaction
   ) throws(StoreError) {
     if let old, old.body.id != 0 { try tables.deleteFrame(old.body, &transaction) }

@@ -5,7 +5,7 @@ import KVBlocks
 /// | offset | type | field |
 /// |---|---|---|
 /// | 0 | u16 | version, 1 |
-/// | 2 | u16 | 0 |
+/// | 2 | u16 | hits: look-ups that found the block, 65,535 for so many or more. Written as 0 before it was counted |
 /// | 4 | u32 | session count: how often sessions' block tables hold the block |
 /// | 8 | u64 | last use, microseconds since 1970 |
 /// | 16 | u64 | frame id |
@@ -21,13 +21,14 @@ import KVBlocks
 /// | | k × {u8 filter, u8 compressor, u16 planes} | what the codec did, by number of planes |
 /// | | u64 | XXH3 of all before it |
 enum BlockFormat {
+  private static let hitCountOffset = 2
   private static let sessionCountOffset = 4
   private static let lastUseOffset = 8
 
   static func encode(_ record: BlockRecord) -> [UInt8] {
     var writer = RecordWriter(capacity: 128 + 4 * record.tokens.count + record.encodedExtra.count)
     writer.u16(FormatVersion.current)
-    writer.u16(0)
+    writer.u16(UInt16(clamping: record.hitCount))
     writer.u32(record.sessionCount)
     writer.u64(record.lastUseMicroseconds)
     writer.u64(record.frame.id)
@@ -64,7 +65,7 @@ enum BlockFormat {
     return BlockRecord(
       key: key, parent: head.parent, tokens: tokens, encodedExtra: extra, frame: head.frame,
       frameChecksum: head.frameChecksum, payloadByteCount: head.payloadByteCount, sessionCount: head.sessionCount,
-      lastUseMicroseconds: head.lastUseMicroseconds, codecUses: uses)
+      lastUseMicroseconds: head.lastUseMicroseconds, codecUses: uses, hitCount: Int(head.hitCount))
   }
 
   /// The fields of fixed place alone: nothing is allocated.
@@ -74,7 +75,7 @@ enum BlockFormat {
   }
 
   private static func decodeHead(_ reader: inout RecordReader) throws(StoreError) -> BlockHead {
-    _ = try reader.u16()
+    let hitCount = try reader.u16()
     let sessionCount = try reader.u32()
     let lastUse = try reader.u64()
     let frame = FrameReference(id: try reader.u64(), byteCount: try reader.count64())
@@ -83,11 +84,13 @@ enum BlockFormat {
     let parent = try reader.hash()
     return BlockHead(
       parent: parent, frame: frame, frameChecksum: checksum, payloadByteCount: payloadByteCount,
-      sessionCount: sessionCount, lastUseMicroseconds: lastUse, tokenCount: Int(try reader.u32()))
+      sessionCount: sessionCount, lastUseMicroseconds: lastUse, tokenCount: Int(try reader.u32()),
+      hitCount: hitCount)
   }
 
-  /// Changes the two fields that change, in the bytes of a record that was read whole.
-  static func update(_ record: inout [UInt8], sessionCount: UInt32, lastUse: UInt64) {
+  /// Changes the fields that change, in the bytes of a record that was read whole.
+  static func update(_ record: inout [UInt8], sessionCount: UInt32, lastUse: UInt64, hitCount: UInt16? = nil) {
+    if let hitCount { RecordWriter.store(hitCount, in: &record, at: hitCountOffset) }
     RecordWriter.store(sessionCount, in: &record, at: sessionCountOffset)
     RecordWriter.store(lastUse, in: &record, at: lastUseOffset)
     RecordWriter.reseal(&record)
@@ -110,6 +113,7 @@ struct BlockHead: Hashable {
   var sessionCount: UInt32
   var lastUseMicroseconds: UInt64
   var tokenCount: Int
+  var hitCount: UInt16
 }
 
 /// A stored block, all but its frame.
@@ -132,4 +136,6 @@ package struct BlockRecord: Hashable, Sendable {
   package var sessionCount: UInt32
   package var lastUseMicroseconds: UInt64
   package var codecUses: [CodecUse]
+  /// Look-ups that found the block; see ``BlockSummary/hitCount``.
+  package var hitCount = 0
 }

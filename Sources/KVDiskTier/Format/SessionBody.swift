@@ -139,4 +139,22 @@ package struct SessionBody: Hashable, Sendable {
     record.origin = try reader.bytes(count: originByteCount)
     try reader.requireEnd()
   }
+
+  /// What a body whose checksum fails says of itself: for a guess at whose it was, and nothing else.
+  /// - Precondition: `bytes` has ``leastByteCount`` bytes.
+  static func uncheckedFields(
+    of bytes: UnsafeRawBufferPointer
+  ) -> (space: SpaceID, revision: UInt64, name: String?) {
+    let nameByteCount = Int(bytes.loadUnaligned(fromByteOffset: 144, as: UInt32.self).littleEndian)
+    var name: String?
+    if (1...Keys.nameByteLimit).contains(nameByteCount), nameByteCount <= bytes.count - nameOffset {
+      name = String(validating: bytes[nameOffset..<nameOffset + nameByteCount], as: UTF8.self)
+    }
+    return (
+      SpaceID(rawValue: bytes.loadUnaligned(fromByteOffset: 12, as: UInt32.self).littleEndian),
+      bytes.loadUnaligned(fromByteOffset: 24, as: UInt64.self).littleEndian, name
+    )
+  }
+
+  private static let nameOffset = 164
 }

@@ -13,6 +13,12 @@ import KVBlocks
 /// | u32 | planes; then that many of {kind u8, element type u8, 0 u16, layer u32, row bytes u32} |
 /// | u64 | XXH3 of all before it |
 enum SpaceFormat {
+  /// Of a record without settings and texts, for one plane.
+  static let leastByteCount = 2 + 2 + 32 + 4 * 4 + 4 + 4 + 4 + planeByteCount + 8
+  private static let planeByteCount = 12
+  /// More than any engine has: whoever looks for records among other bytes does not count on.
+  private static let settingCountLimit = 4096
+
   static func encode(_ record: SpaceRecord) -> [UInt8] {
     var writer = RecordWriter()
     writer.u16(FormatVersion.current)
@@ -70,5 +76,25 @@ enum SpaceFormat {
       throw reader.damaged(error.message)
     }
     return SpaceRecord(id: id, fingerprint: fingerprint, layout: layout, root: root)
+  }
+
+  /// Bytes of a record that begins with `bytes`, by its own lengths and with its seal, which nothing vouches for; nil
+  /// where they are more than there are.
+  static func byteCount(ofRecordAt bytes: RawSpan) -> Int? {
+    var reader = RecordReader(unchecked: bytes, kind: "space")
+    do throws(StoreError) {
+      try reader.skip(2 + 2 + BlockHash.byteCount)
+      for _ in 0..<4 { try reader.skip(Int(try reader.u32())) }
+      let settingCount = try reader.u32()
+      guard settingCount <= settingCountLimit else { return nil }
+      for _ in 0..<settingCount {
+        for _ in 0..<2 { try reader.skip(Int(try reader.u32())) }
+      }
+      try reader.skip(4)
+      try reader.skip(Int(try reader.u32()) * planeByteCount + RecordWriter.checksumByteCount)
+      return reader.offset
+    } catch {
+      return nil
+    }
   }
 }

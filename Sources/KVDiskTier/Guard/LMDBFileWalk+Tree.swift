@@ -134,8 +134,14 @@ extension LMDBFileWalk {
           return
         }
         namedTables.append((name, LMDBTableRecord(page, at: node.valueOffset)))
-      case .main, .named:
+      case .main:
         break
+      case .named:
+        if let visit, !node.isOverflow {
+          visit(
+            UnsafeRawBufferPointer(rebasing: page[node.keyOffset..<node.valueOffset]),
+            UnsafeRawBufferPointer(rebasing: page[node.valueOffset..<node.valueOffset + node.valueByteCount]))
+        }
       }
     }
   }

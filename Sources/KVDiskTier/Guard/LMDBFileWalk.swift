@@ -38,6 +38,8 @@ struct LMDBFileWalk: ~Copyable {
   var kind = Kind.free
   var tableIndex = 0
   var namedTables: [(name: String, record: LMDBTableRecord)] = []
+  /// Is shown the keys and values of named tables that lie in leaf pages.
+  var visit: ((UnsafeRawBufferPointer, UnsafeRawBufferPointer) -> Void)?
   /// One page a level.
   let levelBytes: UnsafeMutableRawBufferPointer
   /// For each even offset in a page the size of the node that begins there, 0 for none.
@@ -94,6 +96,26 @@ struct LMDBFileWalk: ~Copyable {
     for table in namedTables { try walk(table.record, kind: .named, name: table.name) }
     report.unreachablePageCount = pageCount - pages.claimedCount
     pages.assertInvariants()
+  }
+
+  /// Walks the main table and those of these names, and shows `visit` what their leaf pages hold: table, key, value.
+  mutating func run(
+    tables names: [String], _ visit: @escaping (String, UnsafeRawBufferPointer, UnsafeRawBufferPointer) -> Void
+  ) throws(StoreError) {
+    guard pageCount > LMDBFormat.metaPageCount - 1 else {
+      find("truncated")
+      return
+    }
+    _ = pages.claim(0, count: LMDBFormat.metaPageCount)
+    try walk(metas.newest.main, kind: .main, name: LMDBFileReport.mainTableName)
+    for name in names {
+      guard let table = namedTables.first(where: { $0.name == name }) else {
+        find("no table \(name)")
+        continue
+      }
+      self.visit = { visit(name, $0, $1) }
+      try walk(table.record, kind: .named, name: name)
+    }
   }
 
   /// Claims pages for the table that is walked. False, with a finding, where they cannot be its own.

@@ -27,7 +27,7 @@ struct LMDBMeta: Hashable, Sendable {
     transactionID = bytes.loadUnaligned(fromByteOffset: 144, as: UInt64.self)
   }
 
-  fileprivate init?(of file: LMDBDataFile, at offset: UInt64) throws(StoreError) {
+  init?(of file: LMDBDataFile, at offset: UInt64) throws(StoreError) {
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: LMDBFormat.metaByteCount, alignment: 8)
     defer { buffer.deallocate() }
     guard try file.read(into: buffer, at: offset) == buffer.count else { return nil }
@@ -68,6 +68,12 @@ struct LMDBMetaPages: Hashable, Sendable {
     }
     pages = [first, second]
     findings = Self.check(first, second)
+  }
+
+  /// One page alone, of a file whose other one is damaged or of another time.
+  init(only meta: LMDBMeta) {
+    pages = [meta, meta]
+    findings = []
   }
 
   private static func check(_ first: LMDBMeta, _ second: LMDBMeta) -> [LMDBFileReport.Finding] {

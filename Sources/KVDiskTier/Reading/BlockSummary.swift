@@ -12,6 +12,10 @@ package struct BlockSummary: Hashable, Sendable {
   package var sessionCount: Int
   /// Microseconds since 1970.
   package var lastUseMicroseconds: UInt64
+  /// How often the block was found by a look-up of a prefix (wholly, or its first rows) or held by a session that was
+  /// resumed; at most 65,535. Hits are written with the store's next transaction, none of a process that was killed
+  /// since or opened the store for reading only.
+  package var hitCount: Int
 
   init(key: BlockKey, _ head: BlockHead) {
     self.key = key
@@ -21,5 +25,6 @@ package struct BlockSummary: Hashable, Sendable {
     payloadByteCount = head.payloadByteCount
     sessionCount = Int(head.sessionCount)
     lastUseMicroseconds = head.lastUseMicroseconds
+    hitCount = Int(head.hitCount)
   }
 }

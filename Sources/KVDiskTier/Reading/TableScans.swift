@@ -8,6 +8,16 @@ package struct ScanOutcome: Hashable, Sendable {
   package var transactionCount = 0
   /// Nobody committed meanwhile: what was seen is one state of the store.
   package var isOneSnapshot = true
+  /// The number of the commit that the last transaction showed; nil before the first.
+  package private(set) var snapshot: UInt64?
+
+  package init() {}
+
+  mutating func note(_ transaction: borrowing ReadTransaction) {
+    transactionCount += 1
+    if let snapshot, snapshot != transaction.snapshot { isOneSnapshot = false }
+    snapshot = transaction.snapshot
+  }
 }
 
 /// Scans of whole tables, for the inspector. Each goes through many short read transactions, none of which lasts long
@@ -18,6 +28,10 @@ extension DiskTier {
   package static let scanRecordLimit = 8192
   /// Sessions in one transaction of a scan, whose bodies are read whole.
   package static let scanSessionLimit = 256
+  /// Blocks looked up in one transaction: each lies in a page of its own, and the system maps its neighbours with it.
+  static let lookUpLimit = 512
+  /// Bytes of values in one transaction of a scan, about: a large one counts for many small ones.
+  static let scanByteLimit = 16 << 20
 
   /// Visits all stored blocks, by space and hash, until `body` answers false.
   /// - Parameter damaged: is told of records that cannot be read.
@@ -27,7 +41,7 @@ extension DiskTier {
     _ body: (BlockSummary) throws(StoreError) -> Bool
   ) throws(StoreError) -> ScanOutcome {
     try scan(tables.blocks, from: space.map { Keys.space($0) }, limit: Self.scanRecordLimit) {
-      (_, bytes, value) throws(StoreError) in
+      (_, bytes, value, _) throws(StoreError) in
       let key = Keys.block(of: bytes)
       if let space, let key, key.space != space { return false }
       let summary: BlockSummary
@@ -49,13 +63,15 @@ extension DiskTier {
     damaged: (String, StoreError) -> Void = { _, _ in },
     _ body: (SessionSummary, SessionRecord) throws(StoreError) -> Bool
   ) throws(StoreError) -> ScanOutcome {
-    try scan(tables.sessions, limit: Self.scanSessionLimit) { (transaction, bytes, value) throws(StoreError) in
+    try scan(tables.sessions, limit: Self.scanSessionLimit) {
+      (transaction, bytes, value, readByteCount) throws(StoreError) in
       let key = Keys.session(of: bytes)
       let (summary, record): (SessionSummary, SessionRecord)
       do throws(StoreError) {
         guard let key else { throw .damagedRecord("session", "its key is no space and name") }
         let found = try SessionFormat.decode(value, space: key.space, name: key.name)
         summary = found.summary
+        readByteCount += summary.body.byteCount
         record = try tables.sessionBody(summary, inline: found.inlineBody, transaction).record
       } catch  where error.code == .damaged {
         damaged(key?.name ?? "?", error)
@@ -66,12 +82,12 @@ extension DiskTier {
   }
 
   /// What the store knows of `hashes`, nil for those that are not stored or whose record is damaged. One short
-  /// transaction for each ``scanRecordLimit`` of them.
+  /// transaction for each ``lookUpLimit`` of them.
   package func summaries(of hashes: [BlockHash], in space: SpaceID) throws(StoreError) -> [BlockSummary?] {
     var summaries: [BlockSummary?] = []
     summaries.reserveCapacity(hashes.count)
     while summaries.count < hashes.count {
-      let part = hashes[summaries.count..<min(summaries.count + Self.scanRecordLimit, hashes.count)]
+      let part = hashes[summaries.count..<min(summaries.count + Self.lookUpLimit, hashes.count)]
       try environment.read { (transaction) throws(StoreError) in
         for hash in part {
           let key = BlockKey(space: space, hash: hash)
@@ -81,6 +97,7 @@ extension DiskTier {
             summaries.append(nil)
           }
         }
+        if hashes.count > Self.lookUpLimit { transaction.releaseMap() }
       }
     }
     return summaries
@@ -90,37 +107,32 @@ extension DiskTier {
   package func frameHeader(of key: BlockKey) throws(StoreError) -> FrameHeader? {
     try environment.read { (transaction) throws(StoreError) in
       guard let head = try tables.blockHead(key, transaction) else { return nil }
-      let pieces = try tables.pieces(of: head.frame, transaction)
-      do throws(FrameError) {
-        return try FrameHeader.parse(FramePieces(pieces))
-      } catch {
-        throw .damagedFrame(head.frame, error.message)
-      }
+      return try tables.frameHeader(of: head.frame, transaction)
     }
   }
 
-  private func scan(
+  /// Visits a table's entries through as many transactions as they take.
+  /// - Parameter body: adds to the last what it read apart from the value, in bytes.
+  func scan(
     _ table: Table, from start: [UInt8]? = nil, limit: Int,
-    _ body: (borrowing ReadTransaction, RawSpan, RawSpan) throws(StoreError) -> Bool
+    _ body: (borrowing ReadTransaction, RawSpan, RawSpan, inout Int) throws(StoreError) -> Bool
   ) throws(StoreError) -> ScanOutcome {
     var outcome = ScanOutcome()
     var last: [UInt8]?
-    var snapshot: UInt64?
     var isDone = false
     while !isDone {
       try environment.read { (transaction) throws(StoreError) in
-        outcome.transactionCount += 1
-        if let snapshot, snapshot != transaction.snapshot { outcome.isOneSnapshot = false }
-        snapshot = transaction.snapshot
-        var count = 0
+        outcome.note(transaction)
+        var (count, byteCount) = (0, 0)
         isDone = true
         let first = last ?? start ?? []
         try transaction.forEach(in: table, from: first.isEmpty ? nil : first.span.bytes) {
           (key, value) throws(StoreError) in
           if let last, key.withUnsafeBytes({ $0.elementsEqual(last) }) { return true }
           count += 1
-          guard try body(transaction, key, value) else { return false }
-          guard count < limit else {
+          byteCount += value.byteCount
+          guard try body(transaction, key, value, &byteCount) else { return false }
+          guard count < limit, byteCount < Self.scanByteLimit else {
             last = key.withUnsafeBytes { Array($0) }
             isDone = false
             return false
@@ -128,7 +140,7 @@ extension DiskTier {
           return true
         }
         outcome.entryCount += count
-        if !isDone { transaction.releaseMap() }
+        if outcome.transactionCount > 1 || !isDone { transaction.releaseMap() }
       }
     }
     return outcome

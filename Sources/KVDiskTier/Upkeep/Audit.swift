@@ -6,26 +6,87 @@ import SafeLMDB
 
 /// Holds a store to the invariants that `DiskTier` names.
 extension DiskTier {
-  /// Everything that is wrong with the tables, in one snapshot; where `deep`, with every frame read, decoded and
-  /// identified too, each in a snapshot of its own.
-  package func audit(deep: Bool) throws(StoreError) -> [Finding] {
-    var (findings, keys, sessions) = try environment.read { (transaction) throws(StoreError) in
-      var audit = TableAudit(tables: tables)
-      try audit.run(transaction)
-      return (audit.findings, audit.blockKeys, audit.checkpointedSessions)
+  /// Everything that is wrong with the tables; where `deep`, with every frame read, decoded and identified too.
+  ///
+  /// Reads in short transactions, so that a store in use neither waits nor grows. What looks wrong is looked at again,
+  /// by itself and in one snapshot, before it counts.
+  /// - Parameters:
+  ///   - findingLimit: findings of one kind that are kept; all are counted.
+  ///   - progress: called on this thread, again and again.
+  package func audit(
+    deep: Bool, findingLimit: Int, progress: @escaping (AuditProgress) -> Void = { _ in }
+  ) throws(StoreError) -> AuditReport {
+    let tables = tables
+    let meter = try environment.read { (transaction) throws(StoreError) in
+      try AuditMeter(tables, transaction, deep: deep, report: progress)
     }
-    guard deep else { return findings }
-    for key in keys { if let finding = try auditFrame(of: key) { findings.append(finding) } }
-    for session in sessions {
-      do throws(StoreError) {
-        _ = try checkpoint(space: session.space, name: session.name)
-      } catch  where error.code == .damaged {
-        findings.append(Finding(.checkpoint, session: session.name, error.message))
-      } catch  where error.code == .notFound {
-        continue
+    let list = FindingList(limit: findingLimit)
+    let source = SnapshotSource(self, meter: meter)
+    func confirm(_ problems: [AuditProblem]) throws(StoreError) {
+      guard !problems.isEmpty else { return }
+      list.add(try source.look { (view) throws(StoreError) in try tables.confirmed(problems, view) })
+    }
+    var audit = TableAudit(tables: tables, source: source, report: confirm)
+    try audit.run()
+    if deep {
+      try auditFrames(of: &audit, meter, list)
+    }
+    try auditSessions(of: audit, source, list)
+    var report = list.report()
+    report.blockCount = audit.index.count
+    report.sessionCount = audit.sessions.count
+    report.frameCount = audit.claims.count
+    report.isOneSnapshot = source.isOneSnapshot
+    return report
+  }
+
+  /// Everything that is wrong, in full.
+  package func audit(deep: Bool) throws(StoreError) -> [Finding] {
+    try audit(deep: deep, findingLimit: .max).findings
+  }
+
+  private func auditFrames(
+    of audit: inout TableAudit<SnapshotSource>, _ meter: AuditMeter, _ list: FindingList
+  ) throws(StoreError) {
+    audit.claims.sort { $0.offset < $1.offset }
+    let frames = FrameAudit(
+      self, claims: audit.claims, index: audit.index, sessions: audit.sessions, spaces: audit.spaces)
+    var doneByteCount = 0
+    try frames.run { (byteCount, problems) in
+      meter.note(frameByteCount: byteCount - doneByteCount)
+      doneByteCount = byteCount
+      list.add(problems)
+    }
+  }
+
+  /// Names the sessions that lost blocks, and up to where each is whole.
+  private func auditSessions(
+    of audit: TableAudit<SnapshotSource>, _ source: SnapshotSource, _ list: FindingList
+  ) throws(StoreError) {
+    let (broken, suspects) = (list.broken, audit.suspects)
+    guard !broken.isEmpty || !suspects.isEmpty else { return }
+    var problems: [AuditProblem] = []
+    try source.scan(
+      tables.sessions, limit: TableAudit<SnapshotSource>.sessionLimit,
+      between: { () throws(StoreError) in
+        list.add(problems)
+        problems = []
+      }
+    ) { (view, bytes, value) throws(StoreError) in
+      guard let place = Keys.session(of: bytes) else { return }
+      let key = SessionKey(space: place.space, name: place.name)
+      var isHurt = suspects.contains(key)
+      if !broken.isEmpty {
+        for block in try tables.blockTable(of: key, value, view) where broken.contains(block) {
+          list.note(holder: key, of: block)
+          isHurt = true
+        }
+      }
+      guard isHurt else { return }
+      if let problem = try tables.chainProblem(key, view, isBroken: { broken.contains($0) }) {
+        problems.append(problem)
       }
     }
-    return findings
   }
 
   /// For tests and debugging: stops where the tables break the list in DiskTier.swift.
@@ -33,43 +94,18 @@ extension DiskTier {
     let findings = try audit(deep: false)
     precondition(findings.isEmpty, "the store breaks its invariants: \(findings)")
   }
+}
 
-  /// Reads one block's frame whole. Nil: sound, or deleted meanwhile.
-  package func auditFrame(of key: BlockKey) throws(StoreError) -> Finding? {
-    guard let space = try space(key.space) else { return nil }
-    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: space.layout.frameByteCount, alignment: 64)
-    defer { buffer.deallocate() }
-    return try codecs.withDecoder { (decoder) throws(StoreError) in
-      try environment.read { (transaction) throws(StoreError) in
-        let record: BlockRecord
-        let pieces: [UnsafeRawBufferPointer]
-        do throws(StoreError) {
-          guard let stored = try tables.blockRecord(key, transaction) else { return nil }
-          record = stored
-          pieces = try tables.pieces(of: record.frame, transaction)
-          transaction.readAhead(pieces)
-          try tables.verifyHeaders(of: record.frame, transaction)
-        } catch  where error.code == .damaged {
-          return Finding(.frame, block: key, error.message)
-        }
-        do throws(FrameError) {
-          let header = try FrameHeader.parse(FramePieces(pieces))
-          if let difference = Self.difference(record, header) { return Finding(.identity, block: key, difference) }
-          _ = try decoder.decode(FramePieces(pieces), layout: space.layout, expecting: key, into: buffer)
-          return nil
-        } catch {
-          return Finding(.frame, block: key, error.message)
-        }
-      }
+extension Tables {
+  /// A session's blocks; none where it cannot be read.
+  func blockTable(
+    of key: SessionKey, _ value: RawSpan, _ view: borrowing TransactionView
+  ) throws(StoreError) -> [BlockKey] {
+    do throws(StoreError) {
+      let (summary, inline) = try SessionFormat.decode(value, space: key.space, name: key.name)
+      return try sessionBody(summary, inline: inline, view).record.blocks.map { BlockKey(space: key.space, hash: $0) }
+    } catch  where error.code == .damaged {
+      return []
     }
-  }
-
-  private static func difference(_ record: BlockRecord, _ header: FrameHeader) -> String? {
-    if header.key != record.key { return "its frame is that of block \(header.key)" }
-    if header.parent != record.parent { return "its frame names another parent" }
-    if header.tokens != record.tokens { return "its frame names other tokens" }
-    if header.encodedExtra != record.encodedExtra { return "its frame names other extra keys" }
-    if header.frameByteCount != record.frame.byteCount { return "its frame has \(header.frameByteCount) bytes" }
-    return nil
   }
 }

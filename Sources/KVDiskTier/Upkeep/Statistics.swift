@@ -1,7 +1,6 @@
 import KVBlocks
-import SafeLMDB
 
-/// What a store holds, counted in one snapshot.
+/// What a store holds. While others write, counts may be of different moments.
 package struct DiskStatistics: Hashable, Sendable {
   /// Blocks and their bytes, of one space or of all.
   package struct Blocks: Hashable, Sendable {
@@ -18,12 +17,12 @@ package struct DiskStatistics: Hashable, Sendable {
     /// Sessions of the space.
     package var sessionCount = 0
 
-    mutating func add(_ head: BlockHead) {
+    mutating func add(_ block: BlockSummary) {
       uniqueCount += 1
-      referenceCount += Int(head.sessionCount)
-      logicalPayloadBytes &+= Int(head.sessionCount) &* head.payloadByteCount
-      uniquePayloadBytes &+= head.payloadByteCount
-      frameBytes &+= head.frame.byteCount
+      referenceCount += block.sessionCount
+      logicalPayloadBytes &+= block.sessionCount &* block.payloadByteCount
+      uniquePayloadBytes &+= block.payloadByteCount
+      frameBytes &+= block.frame.byteCount
     }
   }
 
@@ -43,32 +42,24 @@ package struct DiskStatistics: Hashable, Sendable {
 }
 
 extension DiskTier {
-  /// Counts the store: reads each block's and session's record once.
+  /// Counts the store: reads each block's and session's record once, through many short transactions.
   package func statistics() throws(StoreError) -> DiskStatistics {
-    var statistics = try environment.read { (transaction) throws(StoreError) in
-      var statistics = DiskStatistics()
-      try transaction.forEach(in: tables.blocks) { (bytes, value) throws(StoreError) in
-        do throws(StoreError) {
-          guard let key = Keys.block(of: bytes) else { throw .damagedRecord("block", "its key is no space and hash") }
-          let head = try BlockFormat.decodeHead(value)
-          statistics.total.add(head)
-          statistics.spaces[key.space, default: .init()].add(head)
-        } catch  where error.code == .damaged {
-          statistics.damagedRecordCount += 1
-        }
-        return true
-      }
-      let sessions = try tables.allSessions(transaction) { _, _ in statistics.damagedRecordCount += 1 }
-      for (summary, _) in sessions {
-        statistics.total.sessionCount += 1
-        statistics.spaces[summary.space, default: .init()].sessionCount += 1
-        statistics.checkpointFrameBytes += summary.checkpoint?.frame.byteCount ?? 0
-      }
-      statistics.usedBytes = try tables.usedPageCount(transaction) * environment.pageByteCount
-      statistics.deletableBlockCount = try transaction.size(of: tables.recency).entryCount
-      return statistics
+    var statistics = DiskStatistics()
+    var damagedCount = 0
+    try scanBlocks(damaged: { _, _ in damagedCount += 1 }) { (block) throws(StoreError) in
+      statistics.total.add(block)
+      statistics.spaces[block.key.space, default: .init()].add(block)
+      return true
     }
-    do { statistics.diskBytes = try environment.fileByteCount() } catch { throw StoreError(error) }
+    try scanSessionSummaries(damaged: { _, _ in damagedCount += 1 }) { (session) throws(StoreError) in
+      statistics.total.sessionCount += 1
+      statistics.spaces[session.space, default: .init()].sessionCount += 1
+      statistics.checkpointFrameBytes &+= session.checkpoint?.frame.byteCount ?? 0
+      return true
+    }
+    statistics.damagedRecordCount = damagedCount
+    statistics.deletableBlockCount = try deletableBlockCount()
+    (statistics.diskBytes, statistics.usedBytes) = try fileSize()
     statistics.quotaBytes = options.quotaBytes
     return statistics
   }

@@ -1,26 +1,22 @@
 import KVBlocks
-import KVDiskTier
 
 /// A cache space and what it holds.
 package struct SpaceFacts: Hashable, Sendable {
   package var space: SpaceRecord
-  package var sessionCount: Int
-  package var blockCount: Int
-  package var referenceCount: Int
-  package var logicalByteCount: Int
-  package var uniqueByteCount: Int
-  package var compressedByteCount: Int
+  package var count: SpaceCount
 
-  /// - Parameter counts: nil for a space that holds nothing.
-  init(_ space: SpaceRecord, _ counts: DiskStatistics.Blocks?) {
+  init(_ space: SpaceRecord, _ count: SpaceCount) {
     self.space = space
-    sessionCount = counts?.sessionCount ?? 0
-    blockCount = counts?.uniqueCount ?? 0
-    referenceCount = counts?.referenceCount ?? 0
-    logicalByteCount = counts?.logicalPayloadBytes ?? 0
-    uniqueByteCount = counts?.uniquePayloadBytes ?? 0
-    compressedByteCount = counts?.frameBytes ?? 0
+    self.count = count
   }
+
+  package var sessionCount: Int { count.sessionCount }
+  package var blockCount: Int { count.blockCount }
+  package var referenceCount: Int { count.referenceCount }
+  package var logicalByteCount: Int { count.logicalByteCount }
+  package var uniqueByteCount: Int { count.uniqueByteCount }
+  package var compressedByteCount: Int { count.compressedByteCount }
+  package var diskByteCount: Int { count.diskByteCount }
 }
 
 extension SpaceFacts: JSONConvertible {
@@ -32,17 +28,30 @@ extension SpaceFacts: JSONConvertible {
         "elementType": .string(plane.elementType.name), "rowBytes": .integer(plane.rowByteCount),
       ]
     }
-    return [
-      "id": .unsigned(UInt64(space.id.rawValue)), "root": .string(space.root.description),
-      "model": .string(space.fingerprint.model), "adapter": .string(space.fingerprint.adapter),
-      "salted": .bool(!space.fingerprint.salt.isEmpty), "vllmSeed": JSONValue(space.fingerprint.vllmSeed),
+    let members: [String: JSONValue] = [
+      "root": .string(space.root.description), "adapter": .string(space.fingerprint.adapter),
+      "vllmSeed": JSONValue(space.fingerprint.vllmSeed),
       "settings": .object(space.fingerprint.settings.mapValues { .string($0) }),
       "blockTokens": .integer(layout.blockTokenCount), "tokenBytes": .integer(layout.tokenByteCount),
-      "planes": .array(planes), "sessions": .integer(sessionCount),
-      "blocks": ["unique": .integer(blockCount), "references": .integer(referenceCount)],
+      "planes": .array(planes),
+    ]
+    return .object(countMembers.merging(members) { $1 })
+  }
+
+  /// What it is called and what it holds, without its layout.
+  var countJSON: JSONValue { .object(countMembers) }
+
+  private var countMembers: [String: JSONValue] {
+    [
+      "id": .unsigned(UInt64(space.id.rawValue)), "model": .string(space.fingerprint.model),
+      "salted": .bool(!space.fingerprint.salt.isEmpty), "sessions": .integer(sessionCount),
+      "tokens": .integer(count.tokenCount),
+      "blocks": [
+        "unique": .integer(blockCount), "references": .integer(referenceCount), "tails": .integer(count.tailCount),
+      ],
       "bytes": [
         "logical": .integer(logicalByteCount), "unique": .integer(uniqueByteCount),
-        "compressed": .integer(compressedByteCount),
+        "compressed": .integer(compressedByteCount), "disk": .integer(diskByteCount),
       ],
     ]
   }

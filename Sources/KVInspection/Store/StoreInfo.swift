@@ -8,8 +8,9 @@ package struct StoreInfo: Hashable, Sendable {
     /// 32 hexadecimal digits, random.
     package var storeID: String
     package var createdMicroseconds: UInt64
-    package var spaces: [SpaceFacts]
     package var statistics: StoreStatistics
+
+    package var spaces: [SpaceFacts] { statistics.spaces }
   }
 
   package var path: String

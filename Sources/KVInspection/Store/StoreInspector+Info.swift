@@ -5,7 +5,9 @@ extension StoreInspector {
   /// What the store is: versions, spaces, sizes, and what the guard says of its file. A store that the guard refuses
   /// has facts about its file alone.
   /// - Throws: `notFound`, `permissionDenied`, `inputOutput`; `foreignByteOrder`, `versionTooNew`, `notAStore`.
-  package func info() throws(StoreError) -> StoreInfo {
+  package func info(
+    nowMicroseconds: UInt64 = StoreClock.microseconds(), quotaByteCount: Int? = nil
+  ) throws(StoreError) -> StoreInfo {
     let file: LMDBFileReport
     do throws(StoreError) {
       file = try LMDBFileGuard.inspect(path: path)
@@ -16,20 +18,15 @@ extension StoreInspector {
       return StoreInfo(path: path, file: file, refusal: refusal.description, contents: nil)
     }
     do throws(StoreError) {
-      let contents = try withTier { (tier) throws(StoreError) in
+      let contents = try withTier(file) { (tier) throws(StoreError) in
         StoreInfo.Contents(
           formatVersion: Int(tier.header.formatVersion), storeID: Hex.string(of: tier.header.storeID),
-          createdMicroseconds: tier.header.createdMicroseconds, spaces: try Self.spaces(tier),
-          statistics: StoreStatistics(try tier.statistics()))
+          createdMicroseconds: tier.header.createdMicroseconds,
+          statistics: try Self.statistics(tier, file, .records, nowMicroseconds))
       }
       return StoreInfo(path: path, file: file, refusal: nil, contents: contents)
     } catch  where error.code == .damaged {
       return StoreInfo(path: path, file: file, refusal: error.description, contents: nil)
     }
-  }
-
-  private static func spaces(_ tier: DiskTier) throws(StoreError) -> [SpaceFacts] {
-    let statistics = try tier.statistics()
-    return try tier.spaces().map { SpaceFacts($0, statistics.spaces[$0.id]) }
   }
 }

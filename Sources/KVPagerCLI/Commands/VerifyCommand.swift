@@ -25,23 +25,15 @@ struct VerifyCommand: ParsableCommand {
   @OptionGroup var output: OutputOptions
 
   func run() throws {
-    let report = try store.inspector().verify(deep: deep)
-    try Answer.write(Self.schema, json: report.json, text: Self.text(report), output)
+    let report = try Self.verify(store.inspector(), deep: deep)
+    try Answer.write(Self.schema, json: report.json, text: VerifyText.text(of: report, .output), output)
     if !report.isSound { throw ExitCode(CommandFailure.findingStatus) }
   }
 
-  private static func text(_ report: VerifyReport) -> String {
-    guard !report.isSound else {
-      return "\(Answer.printable(report.path)) is sound: "
-        + (report.isDeep ? "every page, record and frame was checked\n" : "every tree page and record was checked\n")
-    }
-    var text = report.findings.map { "\($0.kind): \(Answer.printable($0.description))\n" }.joined()
-    text += "\(Answer.count(report.findings.count, "finding")). "
-    guard let raw = report.salvageable else {
-      return text + "The store opens; what is not named above is whole.\n"
-    }
-    text += "The store does not open. Its bytes still hold \(Answer.count(raw.blocks.wholeCount, "whole block")) and "
-    text += "\(Answer.count(raw.wholeSessionCount, "whole session")); "
-    return text + "keep the file as it is, and bring the store back from a copy.\n"
+  /// Verifies under a progress line.
+  static func verify(_ inspector: StoreInspector, deep: Bool) throws(StoreError) -> VerifyReport {
+    let line = ProgressLine("verifying", totalByteCount: 0)
+    defer { line.finish() }
+    return try inspector.verify(deep: deep) { line.advance(to: $0.doneByteCount, of: $0.totalByteCount) }
   }
 }

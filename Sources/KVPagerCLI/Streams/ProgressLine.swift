@@ -8,7 +8,7 @@ final class ProgressLine {
   private static let refreshInterval = Duration.milliseconds(100)
 
   private let verb: String
-  private let totalByteCount: Int
+  private var totalByteCount: Int
   private let isShown: Bool
   private let started = ContinuousClock.now
   private var lastShown: ContinuousClock.Instant?
@@ -23,6 +23,12 @@ final class ProgressLine {
   deinit { finish() }
 
   func advance(by byteCount: Int) { advance(to: doneByteCount + byteCount) }
+
+  /// For work that learns on the way how much it is.
+  func advance(to byteCount: Int, of totalByteCount: Int) {
+    self.totalByteCount = totalByteCount
+    advance(to: byteCount)
+  }
 
   func advance(to byteCount: Int) {
     doneByteCount = byteCount
@@ -47,7 +53,18 @@ final class ProgressLine {
   static func text(_ verb: String, done: Int, of total: Int, after elapsed: Duration) -> String {
     let percent = total > 0 ? min(100, Int(Double(done) / Double(total) * 100)) : 100
     let rate = Rate.text(byteCount: done, after: elapsed)
-    return "\(verb) \(ByteSize(done)) of \(ByteSize(total)), \(percent) %, \(rate)"
+    let left = timeLeft(done: done, of: total, after: elapsed).map { ", \($0) left" } ?? ""
+    return "\(verb) \(ByteSize(done)) of \(ByteSize(total)), \(percent) %, \(rate)\(left)"
+  }
+
+  /// At the rate so far; nil until that means something.
+  private static func timeLeft(done: Int, of total: Int, after elapsed: Duration) -> String? {
+    guard done > 0, done < total, elapsed >= .seconds(1) else { return nil }
+    let seconds = (elapsed / .seconds(1) * (Double(total) / Double(done) - 1)).rounded(.up)
+    guard seconds < 360_000 else { return nil }
+    let count = max(1, Int(seconds))
+    if count < 60 { return "\(count) s" }
+    return count < 3600 ? "\(count / 60) min \(count % 60) s" : "\(count / 3600) h \(count / 60 % 60) min"
   }
 }
 

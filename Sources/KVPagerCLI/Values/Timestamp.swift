@@ -13,7 +13,11 @@ struct Timestamp: Hashable, Comparable, Sendable {
 
   init(microseconds: UInt64) { self.microseconds = microseconds }
 
+  /// `KVPAGER_NOW`, seconds since 1970, takes the clock's place where an answer must come out the same again.
   static var now: Timestamp {
+    if let given = getenv("KVPAGER_NOW").flatMap({ UInt64(String(cString: $0)) }), given < 1 << 40 {
+      return Timestamp(microseconds: given * 1_000_000)
+    }
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)
     return Timestamp(microseconds: UInt64(time.tv_sec) * 1_000_000 + UInt64(time.tv_nsec) / 1_000)
@@ -26,6 +30,9 @@ struct Timestamp: Hashable, Comparable, Sendable {
 
   /// The user's own time, to the minute: "2026-03-01 10:30".
   var local: String { text(format: "%Y-%m-%d %H:%M", isLocal: true) }
+
+  /// The user's own day: "2026-03-01".
+  var localDay: String { text(format: "%Y-%m-%d", isLocal: true) }
 
   private func text(format: String, isLocal: Bool) -> String {
     var seconds = time_t(clamping: microseconds / 1_000_000)

@@ -1,0 +1,38 @@
+#if canImport(Darwin)
+  import Darwin
+#elseif canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// Bars of a text chart: blocks of eighths on a terminal that shows them, hashes elsewhere.
+struct Bar: Sendable {
+  let isFine: Bool
+  let columnCount: Int
+
+  init(_ stream: ByteStream = .output, columnCount: Int = 30) {
+    func variable(_ name: String) -> String? {
+      getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
+    }
+    let locale = (variable("LC_ALL") ?? variable("LC_CTYPE") ?? variable("LANG") ?? "").lowercased()
+    let showsUnicode = locale.hasSuffix("utf-8") || locale.hasSuffix("utf8")
+    self.init(isFine: stream.isTerminal && showsUnicode && variable("TERM") != "dumb", columnCount: columnCount)
+  }
+
+  init(isFine: Bool, columnCount: Int = 30) {
+    self.isFine = isFine
+    self.columnCount = columnCount
+  }
+
+  /// `part` of `whole`; whatever is more than nothing shows.
+  func text(_ part: Int, of whole: Int) -> String {
+    guard part > 0, whole > 0 else { return "" }
+    let share = min(1, Double(part) / Double(whole))
+    guard isFine else { return String(repeating: "#", count: max(1, Int((share * Double(columnCount)).rounded()))) }
+    let eighths = max(1, Int((share * Double(columnCount * 8)).rounded()))
+    let rest = eighths % 8
+    return String(repeating: "\u{2588}", count: eighths / 8)
+      + (rest == 0 ? "" : String(UnicodeScalar(0x2590 - UInt32(rest)).map(Character.init) ?? " "))
+  }
+}
