@@ -8,7 +8,7 @@ struct Benchmarks {
   static func main() throws {
     var arguments = Array(CommandLine.arguments.dropFirst())
     var rounds = 5
-    if let at = arguments.firstIndex(of: "--rounds"), at + 1 < arguments.count {
+    if arguments.first != "attention", let at = arguments.firstIndex(of: "--rounds"), at + 1 < arguments.count {
       rounds = max(1, Int(arguments[at + 1]) ?? rounds)
       arguments.removeSubrange(at...at + 1)
     }
@@ -17,6 +17,8 @@ struct Benchmarks {
     } else {
       System.raiseMallocThresholds()
     }
+    if arguments.first == "attention" { return try AttentionCases(Array(arguments.dropFirst())).run() }
+    if arguments.first == "attention-peer" { return try AttentionPeer.run(Array(arguments.dropFirst())) }
     if arguments.first == "large-store" { return try LargeStores.run(Array(arguments.dropFirst())) }
     guard arguments.count >= 2 else {
       print("usage: kvpager-bench FOLDER SAMPLES [case...] [small | large] [--rounds N] [--library-malloc]")
