@@ -82,7 +82,7 @@ let package = Package(
     tests("KVTieringTests", ["KVTiering", "KVSimulation"]),
     tests("KVPagerTests", ["KVPager", "KVInterchange", "KVSimulation"]),
     tests("KVInterchangeTests", ["KVInterchange", "KVSimulation"]),
-    tests("PagedAttentionTests", ["PagedAttention", "KVPager", "KVSimulation", "CKernels"]),
+    tests("PagedAttentionTests", ["PagedAttention", "KVPager", "KVInterchange", "KVSimulation", "CKernels"]),
     tests("KVInspectionTests", ["KVInspection", "KVPager", "KVSimulation"]),
     tests("KVStudyTests", ["KVStudy", "KVPager", "KVSimulation"]),
     .testTarget(
@@ -103,7 +103,12 @@ let package = Package(
 if Context.environment["KVPAGER_BENCHMARKS"] != nil {
   package.targets.append(
     .executableTarget(
-      name: "KVBenchmarks", dependencies: ["KVPager", "KVInterchange", "KVCodec", "KVBlocks", "KVSimulation"],
-      path: "tools/benchmarks", swiftSettings: strict))
+      name: "KVBenchmarks",
+      dependencies: [
+        "KVPager", "KVInterchange", "KVCodec", "KVBlocks", "KVSimulation", "PagedAttention", "CLimits",
+      ],
+      path: "tools/benchmarks", exclude: ["CLimits"], swiftSettings: strict))
+  // What memory and arithmetic can do at most, measured beside what they do.
+  package.targets.append(.target(name: "CLimits", path: "tools/benchmarks/CLimits"))
   package.products.append(.executable(name: "kvpager-bench", targets: ["KVBenchmarks"]))
 }

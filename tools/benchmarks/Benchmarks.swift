@@ -10,7 +10,7 @@ struct Benchmarks {
   static func main() throws {
     var arguments = Array(CommandLine.arguments.dropFirst())
     var rounds = 5
-    if let at = arguments.firstIndex(of: "--rounds"), at + 1 < arguments.count {
+    if arguments.first != "attention", let at = arguments.firstIndex(of: "--rounds"), at + 1 < arguments.count {
       rounds = max(1, Int(arguments[at + 1]) ?? rounds)
       arguments.removeSubrange(at...at + 1)
     }
@@ -19,6 +19,9 @@ struct Benchmarks {
     } else {
       System.raiseMallocThresholds()
     }
+    if arguments.first == "attention" { return try AttentionCases(Array(arguments.dropFirst())).run() }
+    if arguments.first == "attention-peer" { return try AttentionPeer.run(Array(arguments.dropFirst())) }
+    if arguments.first == "beside" { return try BesideWriter.run(Array(arguments.dropFirst())) }
     if arguments.first == "large-store" { return try LargeStores.run(Array(arguments.dropFirst())) }
     if arguments.first == "inspect" { return InspectorMeasurement.run(Array(arguments.dropFirst())) }
     guard arguments.count >= 2 else {
