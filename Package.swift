@@ -26,6 +26,7 @@ let package = Package(
   products: [
     .library(name: "KVPager", targets: ["KVPager"]),
     .library(name: "KVInterchange", targets: ["KVInterchange"]),
+    .library(name: "PagedAttention", targets: ["PagedAttention"]),
     .executable(name: "kvpager", targets: ["KVPagerCLI"]),
     // `tools/library` makes libkvpager of it, which needs no toolchain where it runs.
     .library(name: "KVPagerC", type: .dynamic, targets: ["KVPagerC"]),
@@ -61,14 +62,16 @@ let package = Package(
     library("KVTiering", ["KVBlocks", "KVMemoryTier"]),
     library("KVPager", ["KVBlocks", "KVTiering", "KVMemoryTier", "KVDiskTier", "KVCodec", logging, metrics]),
     library("KVInterchange", ["KVBlocks"]),
+    library("PagedAttention", ["KVBlocks", "CKernels"]),
     // The C interface: the header, and one Swift function for each of its lines.
     .target(name: "CKVPager"),
     library("KVPagerC", ["KVPager", "KVInterchange", "CKVPager", logging]),
     library("KVInspection", ["KVBlocks", "KVCodec", "KVDiskTier", "SafeLMDB"]),
+    library("KVStudy", ["KVBlocks", "KVCodec", "KVPager", "PagedAttention", "KVInspection"]),
     library("KVSimulation", ["KVBlocks", "KVTiering", "KVMemoryTier", "KVDiskTier", "KVPager"]),
     .executableTarget(
       name: "KVPagerCLI",
-      dependencies: ["KVPager", "KVInterchange", "KVInspection", arguments, logging],
+      dependencies: ["KVPager", "KVInterchange", "KVInspection", "KVStudy", arguments, logging],
       swiftSettings: strict),
 
     tests("KVBlocksTests", ["KVBlocks"]),
@@ -79,7 +82,9 @@ let package = Package(
     tests("KVTieringTests", ["KVTiering", "KVSimulation"]),
     tests("KVPagerTests", ["KVPager", "KVInterchange", "KVSimulation"]),
     tests("KVInterchangeTests", ["KVInterchange", "KVSimulation"]),
+    tests("PagedAttentionTests", ["PagedAttention", "KVPager", "KVSimulation", "CKernels"]),
     tests("KVInspectionTests", ["KVInspection", "KVPager", "KVSimulation"]),
+    tests("KVStudyTests", ["KVStudy", "KVPager", "KVSimulation"]),
     .testTarget(
       name: "KVPagerCTests", dependencies: ["KVPagerC", "CKVPager", "KVSimulation"],
       exclude: ["Program"],  // a program in C, which a test compiles

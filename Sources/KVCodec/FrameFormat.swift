@@ -15,7 +15,7 @@ package enum PlaneCompressor: UInt8, Hashable, Sendable, CaseIterable {
   case lz4 = 1
 }
 
-enum FrameFormat {
+package enum FrameFormat {
   /// "KVPFRAME", read as a little-endian number.
   static let magic: UInt64 = 0x454d_4152_4650_564b
   static let version: UInt16 = 1
@@ -33,7 +33,7 @@ enum FrameFormat {
   }
 
   /// Header bytes, checksum included, a multiple of 8.
-  static func headerByteCount(planeCount: Int, tokenCount: Int, extraByteCount: Int) -> Int {
+  package static func headerByteCount(planeCount: Int, tokenCount: Int, extraByteCount: Int) -> Int {
     let body = fixedHeaderByteCount + planeCount * planeEntryByteCount + tokenCount * 4 + extraByteCount
     return (body + 7) & ~7 + checksumByteCount
   }

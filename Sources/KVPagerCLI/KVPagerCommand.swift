@@ -37,6 +37,7 @@ struct KVPagerCommand: ParsableCommand {
           WatchCommand.self, ReportCommand.self, DiffCommand.self, VerifyCommand.self, SalvageCommand.self,
           CompactCommand.self, CollectCommand.self,
         ]),
+      CommandGroup(name: "Studies", subcommands: [StudyCommand.self]),
       CommandGroup(name: "Shell", subcommands: [CompletionsCommand.self]),
     ])
 
@@ -45,7 +46,7 @@ struct KVPagerCommand: ParsableCommand {
     let isChild = ParentLink.take()
     do {
       var command = try parseAsRoot()
-      if !isChild, touchesStore(type(of: command)), let ending = ChildProcess.runThisCommand() {
+      if !isChild, touchesStore(command), let ending = ChildProcess.runThisCommand() {
         switch ending {
         case .exit(let status): CommandFailure.end(status)
         case .signal(let number): EndingSignal.end(by: number)
@@ -58,10 +59,17 @@ struct KVPagerCommand: ParsableCommand {
   }
 
   /// All subcommands do, unless they say otherwise; what only explains itself does not.
-  private static func touchesStore(_ command: any ParsableCommand.Type) -> Bool {
-    configuration.subcommands.contains { $0 == command } && !(command is any NeedsNoStore.Type)
+  private static func touchesStore(_ command: any ParsableCommand) -> Bool {
+    if let command = command as? any MayNeedStore { return command.needsStore }
+    let type = type(of: command)
+    return configuration.subcommands.contains { $0 == type } && !(type is any NeedsNoStore.Type)
   }
 }
 
 /// A command that opens no store: its work is done in the process that was started.
 protocol NeedsNoStore: ParsableCommand {}
+
+/// A command that opens a store where it is told to.
+protocol MayNeedStore: ParsableCommand {
+  var needsStore: Bool { get }
+}

@@ -39,7 +39,7 @@ import Testing
     #expect(
       Set(Self.names).isSuperset(of: [
         "import", "export", "fork", "sessions", "session", "info", "stats", "tree", "blocks", "block", "diff", "report",
-        "verify", "salvage", "gc", "delete", "compact", "completions",
+        "verify", "salvage", "gc", "delete", "compact", "completions", "study",
       ]))
     for command in Self.names { #expect(text.contains("\n  \(command) ")) }
     #expect(text.contains("EXIT STATUS"))
@@ -70,7 +70,7 @@ import Testing
   }
 
   @Test func `what opens a store says where, and answers in JSON`() throws {
-    for command in Self.commands where command.commandName != "completions" {
+    for command in Self.commands where !["completions", "study"].contains(command.commandName) {
       let options = Set((command.arguments ?? []).flatMap(\.longNames))
       #expect(options.contains("json"), "\(command.commandName)")
       // Named by its arguments.

@@ -13,9 +13,10 @@ enum ImportRules {
     "KVPager": ["KVBlocks", "KVTiering", "KVMemoryTier", "KVDiskTier", "KVCodec"],
     "KVInterchange": ["KVBlocks"],
     "KVInspection": ["KVBlocks", "KVCodec", "KVDiskTier", "SafeLMDB"],
+    "KVStudy": ["KVBlocks", "KVCodec", "KVPager", "PagedAttention", "KVInspection"],
     "KVSimulation": ["KVBlocks", "KVTiering", "KVPager", "KVDiskTier", "KVMemoryTier"],
     "KVPagerC": ["KVPager", "KVInterchange", "CKVPager"],
-    "KVPagerCLI": ["KVPager", "KVInterchange", "KVInspection", "PagedAttention"],
+    "KVPagerCLI": ["KVPager", "KVInterchange", "KVInspection", "KVStudy", "PagedAttention"],
   ]
 
   /// Other packages' modules, where they are used.

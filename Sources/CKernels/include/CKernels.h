@@ -84,4 +84,51 @@ void kv_units_split(
 void kv_units_join(
     const uint8_t *heads, const uint8_t *bodies, size_t unit_count, size_t head, size_t body, uint8_t *destination);
 
+// Attention of queries over rows of keys and values that lie anywhere.
+//
+// A row is one token's: kv_head_count heads of head_size elements (f32, f16 or bf16), one after the other. Each of these
+// heads serves group_count query heads (grouped-query attention).
+typedef struct {
+  int element;
+  size_t head_size;      // a multiple of 16
+  size_t kv_head_count;
+  size_t group_count;    // at most KV_ATTENTION_GROUP_LIMIT
+} kv_attention_shape;
+
+enum { KV_ATTENTION_GROUP_LIMIT = 64, KV_ATTENTION_TILE = 16 };
+
+// One query token. query: kv_head_count * group_count heads of head_size floats, times the scale and log2(e).
+// maxima, totals (a float for each query head) and outputs (head_size floats each) go on from what they hold: minus
+// infinity, 0 and zeros at the beginning; outputs / totals is the result. After the row_count rows, up to
+// KV_ATTENTION_TILE more may be named (next_count) that will be asked for next.
+void kv_attention_decode(
+    int level, kv_attention_shape shape, const float *query, const uint8_t *const *keys, const uint8_t *const *values,
+    size_t row_count, size_t next_count, float *maxima, float *totals, float *outputs);
+
+// 2^x for x <= 0, as the kernels take it.
+float kv_exp2(float x);
+
+// Queries of one head of keys and values. All arrays but `firsts` and `ends` have kv_attention_padded_count(count)
+// rows; those after `count` are scratch.
+typedef struct {
+  int element;
+  size_t head_size;   // a multiple of 16
+  size_t offset;      // of the head in a row, in bytes
+  size_t count;
+  const float *rows;  // head_size floats each, times the scale and log2(e)
+  const intptr_t *firsts, *ends;  // the tokens that each query sees: firsts[i] ..< ends[i]
+  float *maxima, *totals, *outputs;  // as for kv_attention_decode
+} kv_attention_queries;
+
+enum { KV_ATTENTION_ROW_MULTIPLE = 6 };
+size_t kv_attention_padded_count(size_t count);
+
+// Floats of scratch that kv_attention_prefill needs.
+size_t kv_attention_scratch_count(size_t count, size_t head_size);
+
+// Many queries over rows, the first of which is token `first_row`.
+void kv_attention_prefill(
+    int level, kv_attention_queries queries, const uint8_t *const *keys, const uint8_t *const *values,
+    intptr_t first_row, size_t row_count, float *scratch);
+
 #endif

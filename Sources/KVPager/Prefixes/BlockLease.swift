@@ -9,7 +9,7 @@ public struct BlockLease: ~Copyable, Sendable {
   public let layout: BlockLayout
   /// Tokens that the lease covers, from the run's first.
   public let tokenCount: Int
-  private let pinned: PinnedBlocks
+  let pinned: PinnedBlocks
 
   init(layout: BlockLayout, tokenCount: Int, pinned: consuming PinnedBlocks) {
     self.layout = layout
@@ -48,5 +48,13 @@ public struct BlockLease: ~Copyable, Sendable {
       UnsafeMutableRawBufferPointer(rebasing: destination[start..<start + source.count])
         .copyMemory(from: UnsafeRawBufferPointer(rebasing: pinned.bytes(of: piece.block)[source]))
     }
+  }
+}
+
+extension BlockLease {
+  /// Where each block's frame begins, in order: plane `p` lies at `layout.planeOffset(p)`, its rows one after the
+  /// other. Valid while the lease lives; nobody may write there.
+  public var unsafeFrames: [UnsafeRawPointer] {
+    (0..<blockCount).map { UnsafeRawPointer(pinned.bytes(of: $0).baseAddress!) }
   }
 }

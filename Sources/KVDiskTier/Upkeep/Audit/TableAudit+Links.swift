@@ -16,11 +16,10 @@ extension TableAudit {
       }
       // Which parent an unreadable block has, nobody knows.
       guard !index.flags[position].contains(.unreadable) else { return }
-      // The index knows a quarter of the parent's hash: the rest is that of a stored block, or of the root.
-      let parent = child.parent.hash
-      if index.parentWords[position] == parent.words.0,
-        parent == spaces[child.parent.space]?.root || index.position(of: parent, in: child.parent.space) != nil
-      {
+      // The index keeps a part of the parent's hash; the rest is known where the parent is. Any doubt is confirmed.
+      let isKnown =
+        spaces[child.parent.space]?.root == child.parent.hash || index.position(of: child.parent) != nil
+      if isKnown, index.parentWords[position] == child.parent.hash.words.0 {
         index.flags[position].insert(.listed)
       } else {
         problems.append(.strayChild(parent: child.parent, hash: child.hash))

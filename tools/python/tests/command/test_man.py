@@ -35,7 +35,11 @@ class ManualPageTests(unittest.TestCase):
     def test_every_command_and_every_option_is_told(self) -> None:
         dump = subprocess.run([tool.KVPAGER, "--experimental-dump-help"], check=True, capture_output=True).stdout
         text = self.rendered()
-        commands = [c for c in json.loads(dump)["command"]["subcommands"] if c["commandName"] != "help"]
+        commands = []
+        for command in json.loads(dump)["command"]["subcommands"]:
+            inner = [{**c, "commandName": f"{command['commandName']} {c['commandName']}"}
+                     for c in command.get("subcommands", []) if c["commandName"] != "help"]
+            commands += inner or ([] if command["commandName"] == "help" else [command])
         self.assertGreater(len(commands), 10)
         for command in commands:
             section = re.search(rf"\n   {command['commandName']}\n(.*?)(?=\n   \S|\n\S)", text, flags=re.S)

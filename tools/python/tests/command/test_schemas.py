@@ -36,6 +36,16 @@ def answers_in(text: str) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
+def answering(commands: list[dict[str, Any]], path: str = "") -> Iterator[str]:
+    """The commands that know --json: "stats", "study-paging"."""
+    for command in commands:
+        name = path + command["commandName"]
+        flags = [flag["name"] for argument in command.get("arguments", []) for flag in argument.get("names", [])]
+        if "json" in flags:
+            yield name
+        yield from answering(command.get("subcommands", []), f"{name}-")
+
+
 class Validation(unittest.TestCase):
     def check(self, text: str, where: str, name: str | None = None) -> int:
         """Holds an answer to the schema that it names."""
@@ -86,15 +96,7 @@ class SchemaTests(unittest.TestCase):
 
     def test_every_command_with_json_has_a_schema_and_every_schema_a_command(self) -> None:
         dump = subprocess.run([KVPAGER, "--experimental-dump-help"], check=True, capture_output=True).stdout
-        commands = {
-            command["commandName"]
-            for command in json.loads(dump)["command"]["subcommands"]
-            if any(
-                name["name"] == "json"
-                for argument in command.get("arguments", [])
-                for name in argument.get("names", [])
-            )
-        }
+        commands = set(answering(json.loads(dump)["command"]["subcommands"]))
         described = {file.name.removesuffix(".schema.json") for file in SCHEMAS.glob("*.schema.json")}
         self.assertEqual(commands, described)
 
@@ -203,6 +205,18 @@ class LiveTests(Validation):
     def test_e_watching_a_store(self) -> None:
         if (SCHEMAS / "watch.schema.json").exists():
             self.ask("watch", "--count", "1")
+
+    def test_f_studies(self) -> None:
+        traces = ROOT / "data" / "traces"
+        for arguments in (
+            ["--no-measure", "--requests", 200, "--patience", 0],
+            ["--requests", 50, "--layers", 2, "--kv-heads", 2, "--query-heads", 4],
+            ["--requests", 50, "--store", self.folder / "kv"],
+            ["--no-measure", "--trace", traces / "mooncake_conversation.jsonl.zst", "--token-time", 1000],
+        ):
+            text = self.output(["study", "paging", *arguments, "--json"])
+            self.check(text, f"study paging {arguments}", "study-paging")
+        self.seen.add("study-paging")
 
     def test_z_no_schema_was_left_out(self) -> None:
         self.assertEqual(self.seen, {file.name.removesuffix(".schema.json") for file in SCHEMAS.glob("*.schema.json")})

@@ -13,13 +13,13 @@ import Synchronization
 /// Sleeping until something has changed, without holding the lock that guards what changes.
 ///
 /// Read `ticket`, look at the state under its own lock, and where it does not suit, `wait(past: ticket)`.
-final class EventCount: Sendable {
+package final class EventCount: Sendable {
   private nonisolated(unsafe) let mutex: UnsafeMutablePointer<pthread_mutex_t>  // because: made to be shared
   private nonisolated(unsafe) let condition: UnsafeMutablePointer<pthread_cond_t>  // because: made to be shared
   private let generation = Atomic<UInt64>(0)
   private let waiterCount = Atomic<Int>(0)
 
-  init() {
+  package init() {
     mutex = .allocate(capacity: 1)
     condition = .allocate(capacity: 1)
     pthread_mutex_init(mutex, nil)
@@ -33,9 +33,9 @@ final class EventCount: Sendable {
     mutex.deallocate()
   }
 
-  var ticket: UInt64 { generation.load(ordering: .sequentiallyConsistent) }
+  package var ticket: UInt64 { generation.load(ordering: .sequentiallyConsistent) }
 
-  func advance() {
+  package func advance() {
     generation.add(1, ordering: .sequentiallyConsistent)
     guard waiterCount.load(ordering: .sequentiallyConsistent) > 0 else { return }
     pthread_mutex_lock(mutex)
@@ -43,7 +43,7 @@ final class EventCount: Sendable {
     pthread_mutex_unlock(mutex)
   }
 
-  func wait(past ticket: UInt64) {
+  package func wait(past ticket: UInt64) {
     waiterCount.add(1, ordering: .sequentiallyConsistent)
     pthread_mutex_lock(mutex)
     while self.ticket == ticket { pthread_cond_wait(condition, mutex) }
@@ -52,7 +52,7 @@ final class EventCount: Sendable {
   }
 
   /// As ``wait(past:)``, for at most so long.
-  func wait(past ticket: UInt64, milliseconds: Int) {
+  package func wait(past ticket: UInt64, milliseconds: Int) {
     var deadline = timespec()
     clock_gettime(CLOCK_REALTIME, &deadline)
     let nanoseconds = Int(deadline.tv_nsec) + (milliseconds % 1000) * 1_000_000

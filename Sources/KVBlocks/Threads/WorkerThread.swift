@@ -1,5 +1,3 @@
-import KVBlocks
-
 #if canImport(Darwin)
   import Darwin
 #elseif canImport(Glibc)
@@ -7,7 +5,7 @@ import KVBlocks
 #endif
 
 /// A named operating-system thread: what blocks in I/O never runs on Swift's cooperative pool.
-struct WorkerThread: @unchecked Sendable {  // because: a pthread_t is a name for a thread, meant to be passed about
+package struct WorkerThread: @unchecked Sendable {  // because: a pthread_t is a name for a thread, meant to be passed about
   /// Room for the codec's and LMDB's frames with ease, also under the sanitizers.
   static let stackByteCount = 2 << 20
 
@@ -24,7 +22,7 @@ struct WorkerThread: @unchecked Sendable {  // because: a pthread_t is a name fo
   }
 
   /// - Throws: `inputOutput` where the system gives no more threads.
-  init(name: String, body: @escaping @Sendable () -> Void) throws(StoreError) {
+  package init(name: String, body: @escaping @Sendable () -> Void) throws(StoreError) {
     let start = Unmanaged.passRetained(Start(name: name, body: body))
     var attributes = pthread_attr_t()
     pthread_attr_init(&attributes)
@@ -48,10 +46,10 @@ struct WorkerThread: @unchecked Sendable {  // because: a pthread_t is a name fo
     thread = created
   }
 
-  var isCurrent: Bool { pthread_equal(thread, pthread_self()) != 0 }
+  package var isCurrent: Bool { pthread_equal(thread, pthread_self()) != 0 }
 
-  func join() { pthread_join(thread, nil) }
-  func detach() { pthread_detach(thread) }
+  package func join() { pthread_join(thread, nil) }
+  package func detach() { pthread_detach(thread) }
 
   /// Names the current thread for debuggers and `top`; without effect where the system does not let it.
   private static func name(_ name: String) {

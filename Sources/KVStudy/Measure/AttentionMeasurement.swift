@@ -1,0 +1,139 @@
+import KVBlocks
+import PagedAttention
+
+#if canImport(Darwin)
+  import Darwin
+#elseif canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// What attention through blocks costs: one query over a long context, block by block and over one array, with the
+/// same kernel, in turn.
+package struct AttentionMeasurement: Sendable {
+  package struct Figure: Hashable, Sendable {
+    package var blockTokenCount: Int
+    /// Median over the rounds of the time through blocks over that of the same round over one array.
+    package var ratio: Double
+    package var microseconds: Double
+
+    package init(blockTokenCount: Int, ratio: Double, microseconds: Double) {
+      self.blockTokenCount = blockTokenCount
+      self.ratio = ratio
+      self.microseconds = microseconds
+    }
+  }
+
+  package static let roundCount = 9
+
+  package var contextTokenCount: Int
+  /// Of one layer's keys and values: more than the caches hold.
+  package var byteCount: Int
+  package var cacheByteCount: Int
+  /// Over one array.
+  package var contiguousMicroseconds: Double
+  /// One array against itself, measured like the others: what of them is noise.
+  package var controlRatio: Double
+  package var figures: [Figure]
+
+  package init(
+    contextTokenCount: Int, byteCount: Int, cacheByteCount: Int, contiguousMicroseconds: Double, controlRatio: Double,
+    figures: [Figure]
+  ) {
+    self.contextTokenCount = contextTokenCount
+    self.byteCount = byteCount
+    self.cacheByteCount = cacheByteCount
+    self.contiguousMicroseconds = contiguousMicroseconds
+    self.controlRatio = controlRatio
+    self.figures = figures
+  }
+
+  package func figure(_ blockTokenCount: Int) -> Figure? { figures.first { $0.blockTokenCount == blockTokenCount } }
+
+  /// - Throws: `invalidArgument` for a layout that attention does not take.
+  static func measure(_ layout: StudyLayout) throws(StoreError) -> AttentionMeasurement {
+    let shape = try AttentionShape(
+      elementType: layout.elementType, headSize: layout.headSize, queryHeadCount: layout.queryHeadCount,
+      keyValueHeadCount: layout.keyValueHeadCount)
+    let attention = try PagedAttention(shape)
+    let cache = lastLevelCacheByteCount
+    let wanted = min(max(4 * cache, 64 << 20), 256 << 20)
+    let tokenCount = max(1, wanted / (2 * shape.rowByteCount) / 512) * 512
+    let memory = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: 2 * tokenCount * shape.rowByteCount, alignment: 4096)
+    defer { memory.deallocate() }
+    fill(memory, layout.elementType)
+    let base = UnsafeRawPointer(memory.baseAddress!)
+    var draws = SeededDraws(seed: 1)
+    // The same memory, cut anew for each size: all sizes read the same bytes, each in its own order.
+    let sizes = [tokenCount, tokenCount] + AllocationPolicy.blockTokenCounts
+    let rows = sizes.map { size in
+      let order = Array(0..<tokenCount / size).shuffled(using: &draws)
+      return PagedRows(
+        blockTokenCount: size, tokenCount: tokenCount,
+        unsafeFrames: order.map { base + $0 * 2 * size * shape.rowByteCount }, keysAt: 0,
+        valuesAt: size * shape.rowByteCount)
+    }
+    let queries = (0..<shape.queryCount).map { _ in Float(draws.normal()) }
+    var outputs = [Float](repeating: 0, count: shape.queryCount)
+    var times = sizes.map { _ in [Double]() }
+    for round in 0...roundCount {
+      // Whoever begins a round is another one each time.
+      for turn in sizes.indices {
+        let index = (turn + round) % sizes.count
+        let time = Stopwatch.microseconds {
+          var span = outputs.mutableSpan
+          attention.decode([rows[index]], queries: queries.span, outputs: &span)
+        }
+        // The first round is for warming up.
+        if round > 0 { times[index].append(time) }
+      }
+    }
+    func ratio(_ index: Int) -> Double { Stopwatch.median(zip(times[index], times[0]).map { $0 / $1 }) }
+    let figures = sizes.indices.dropFirst(2).map { index in
+      Figure(
+        blockTokenCount: sizes[index], ratio: ratio(index), microseconds: Stopwatch.median(times[index]))
+    }
+    return AttentionMeasurement(
+      contextTokenCount: tokenCount, byteCount: memory.count, cacheByteCount: cache,
+      contiguousMicroseconds: Stopwatch.median(times[0]), controlRatio: ratio(1), figures: figures)
+  }
+
+  private static var lastLevelCacheByteCount: Int {
+    // "32768K", as Linux tells it.
+    let descriptor = open("/sys/devices/system/cpu/cpu0/cache/index3/size", O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return 32 << 20 }
+    defer { close(descriptor) }
+    var bytes = [UInt8](repeating: 0, count: 32)
+    let count = read(descriptor, &bytes, bytes.count)
+    let text = String(decoding: bytes.prefix(max(0, count)).prefix { (0x30...0x39).contains($0) }, as: UTF8.self)
+    return min(max((Int(text) ?? 32 << 10) << 10, 1 << 20), 1 << 30)
+  }
+
+  /// Numbers of ordinary size: up to 1, none so small that the processor slows down.
+  private static func fill(_ memory: UnsafeMutableRawBufferPointer, _ type: ElementType) {
+    var draws = SeededDraws(seed: 2)
+    let pattern = min(memory.count, 1 << 20)
+    for offset in stride(from: 0, to: pattern, by: type.unitByteCount) {
+      let bits = draws.next()
+      let exponent = bits >> 40 & 7
+      switch type {
+      case .f16:
+        let word = UInt16(truncatingIfNeeded: (bits & 0x83ff) | (8 + exponent) << 10)
+        memory.storeBytes(of: word, toByteOffset: offset, as: UInt16.self)
+      case .bf16:
+        let word = UInt16(truncatingIfNeeded: (bits & 0x807f) | (119 + exponent) << 7)
+        memory.storeBytes(of: word, toByteOffset: offset, as: UInt16.self)
+      default:
+        let word = UInt32(truncatingIfNeeded: (bits & 0x807f_ffff) | (119 + exponent) << 23)
+        memory.storeBytes(of: word, toByteOffset: offset, as: UInt32.self)
+      }
+    }
+    for start in stride(from: pattern, to: memory.count, by: pattern) {
+      let end = min(start + pattern, memory.count)
+      UnsafeMutableRawBufferPointer(rebasing: memory[start..<end])
+        .copyMemory(from: UnsafeRawBufferPointer(rebasing: memory[..<(end - start)]))
+    }
+  }
+}

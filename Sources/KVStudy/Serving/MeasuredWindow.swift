@@ -1,0 +1,45 @@
+/// Over which steps sums are taken: from the first arrival to the last, so that the quiet end of a run does not count.
+/// Where all arrive at once: as long as the run is.
+struct MeasuredWindow {
+  private let start: Int
+  private let end: Int
+  private(set) var timeline = OccupancyTimeline()
+  private(set) var sums = MemoryIntegral()
+
+  init(_ workload: ServingWorkload, _ model: ServingModel) {
+    start = workload.requests.first.map { model.step(of: $0.arrivalMicroseconds) } ?? 0
+    let last = workload.requests.last.map { model.step(of: $0.arrivalMicroseconds) } ?? 0
+    end = last > start ? last : start + ServingModel.stepLimit
+    // Parts get twice as long whenever there are too many; those of a known span do at once.
+    timeline.partStepCount =
+      last > start ? (last - start + OccupancyTimeline.partLimit - 1) / OccupancyTimeline.partLimit : 1
+  }
+
+  /// Where the sums of another part begin.
+  func nextEnd(after step: Int) -> Int {
+    if step < start { return start }
+    if step >= end { return .max }
+    return min(end, start + ((step - start) / timeline.partStepCount + 1) * timeline.partStepCount)
+  }
+
+  /// - Precondition: the steps lie in one part.
+  mutating func add(_ account: MemoryAccount, growing: Int, from step: Int, to next: Int) {
+    guard step >= start, step < end else { return }
+    if (step - start) / timeline.partStepCount >= OccupancyTimeline.partLimit { mergeParts() }
+    let index = (step - start) / timeline.partStepCount
+    while timeline.parts.count <= index { timeline.parts.append(MemoryIntegral()) }
+    timeline.parts[index].add(account, growing: growing, stepCount: next - step)
+    sums.add(account, growing: growing, stepCount: next - step)
+  }
+
+  private mutating func mergeParts() {
+    var merged: [MemoryIntegral] = []
+    for index in stride(from: 0, to: timeline.parts.count, by: 2) {
+      var part = timeline.parts[index]
+      if index + 1 < timeline.parts.count { part += timeline.parts[index + 1] }
+      merged.append(part)
+    }
+    timeline.parts = merged
+    timeline.partStepCount *= 2
+  }
+}

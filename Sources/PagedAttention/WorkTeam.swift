@@ -1,0 +1,96 @@
+// Invariants:
+// - One run at a time (`turn`). A run's items are claimed by `next`, each by one member, and counted by `openCount`.
+// - `run` returns when `openCount` is 0: no member is inside the body then, and none enters it again.
+import KVBlocks
+import Synchronization
+
+/// Threads that work off numbered items together with their caller.
+final class WorkTeam: Sendable {
+  private final class Run: Sendable {
+    let itemCount: Int
+    let body: @Sendable (_ item: Int, _ member: Int) -> Void
+    let next = Atomic(0)
+    let openCount: Atomic<Int>
+
+    init(itemCount: Int, body: @escaping @Sendable (Int, Int) -> Void) {
+      self.itemCount = itemCount
+      self.body = body
+      openCount = Atomic(itemCount)
+    }
+  }
+
+  private final class Board: Sendable {
+    let run = Lock<Run?>(nil)
+    let isStopping = Atomic(false)
+    let begun = EventCount()
+    let ended = EventCount()
+
+    func work(as member: Int, on run: Run) {
+      while true {
+        let item = run.next.add(1, ordering: .relaxed).oldValue
+        guard item < run.itemCount else { return }
+        run.body(item, member)
+        if run.openCount.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { ended.advance() }
+      }
+    }
+
+    func serve(as member: Int) {
+      while true {
+        let ticket = begun.ticket
+        if isStopping.load(ordering: .acquiring) { return }
+        if let run = run.withLock({ $0 }) { work(as: member, on: run) }
+        begun.wait(past: ticket)
+      }
+    }
+  }
+
+  /// The caller of `run` is member 0.
+  let memberCount: Int
+  private let board = Board()
+  private let threads: [WorkerThread]
+  private let turn = Lock<Void>(())
+
+  init(memberCount: Int) throws(StoreError) {
+    precondition(memberCount > 0, "a team has its caller")
+    self.memberCount = memberCount
+    var threads: [WorkerThread] = []
+    do throws(StoreError) {
+      for member in 1..<max(memberCount, 1) {
+        let board = board
+        threads.append(try WorkerThread(name: "kv-attention") { board.serve(as: member) })
+      }
+    } catch {
+      Self.stop(board, threads)
+      throw error
+    }
+    self.threads = threads
+  }
+
+  deinit { Self.stop(board, threads) }
+
+  private static func stop(_ board: Board, _ threads: [WorkerThread]) {
+    board.isStopping.store(true, ordering: .releasing)
+    board.begun.advance()
+    for thread in threads { thread.join() }
+  }
+
+  /// Calls `body` once for each item, from several threads, and returns when all are done.
+  func run(itemCount: Int, _ body: @escaping @Sendable (_ item: Int, _ member: Int) -> Void) {
+    turn.withLock { _ in
+      guard itemCount > 1, memberCount > 1 else {
+        for item in 0..<itemCount { body(item, 0) }
+        return
+      }
+      let run = Run(itemCount: itemCount, body: body)
+      board.run.withLock { $0 = run }
+      board.begun.advance()
+      board.work(as: 0, on: run)
+      while true {
+        let ticket = board.ended.ticket
+        if run.openCount.load(ordering: .acquiring) == 0 { break }
+        board.ended.wait(past: ticket)
+      }
+      board.run.withLock { $0 = nil }
+    }
+  }
+}
