@@ -2,7 +2,21 @@ import KVBlocks
 import KVCodec
 import SafeLMDB
 
-/// What another store held, taken over as it was: for salvage and for copies.
+/// A block of another store's, its frame taken over as it was.
+package struct AdoptedBlock {
+  package var frame: EncodedFrame
+  package var lastUse: UInt64
+  /// Sessions that hold it, all of which are to follow.
+  package var sessionCount: UInt32
+
+  package init(frame: EncodedFrame, lastUse: UInt64, sessionCount: UInt32) {
+    self.frame = frame
+    self.lastUse = lastUse
+    self.sessionCount = sessionCount
+  }
+}
+
+/// A session of another store's, taken over as it was.
 package struct AdoptedSession {
   /// The session as it is to be, with its times. It gets a revision of this store's own.
   package var record: SessionRecord
@@ -53,7 +67,18 @@ extension DiskTier {
     }
   }
 
-  /// Takes sessions over in one transaction, whose blocks are stored already.
+  /// Takes blocks over in one transaction, parents before their children, with the counts of sessions that do not exist
+  /// yet: the store is whole again when ``adopt(sessions:)`` has brought them all.
+  package func adopt(blocks: [AdoptedBlock]) throws(StoreError) {
+    guard !options.isReadOnly else { throw .readOnlyStore }
+    try environment.write { (transaction: inout WriteTransaction) throws(StoreError) in
+      var run = try CommitRun(tables: tables, nowMicroseconds: StoreClock.microseconds(), transaction)
+      for block in blocks { try run.adopt(block, &transaction) }
+      try run.finish(&transaction)
+    }
+  }
+
+  /// Takes sessions over in one transaction, whose blocks were taken over already and count them.
   package func adopt(sessions: [AdoptedSession]) throws(StoreError) {
     guard !options.isReadOnly else { throw .readOnlyStore }
     try environment.write { (transaction: inout WriteTransaction) throws(StoreError) in
@@ -65,6 +90,16 @@ extension DiskTier {
 }
 
 extension CommitRun {
+  fileprivate mutating func adopt(_ block: AdoptedBlock, _ transaction: inout WriteTransaction) throws(StoreError) {
+    let descriptor = block.frame.descriptor
+    guard try !tables.holdsBlock(descriptor.key, transaction), try isParentStored(descriptor, transaction) else {
+      throw .invalidArgument("block \(descriptor.key) is stored already, or its parent is not")
+    }
+    var record = try record(of: ColdBatch.Write(frame: block.frame, lastUse: block.lastUse), &transaction)
+    record.sessionCount = block.sessionCount
+    try tables.insertBlock(record, &transaction)
+  }
+
   fileprivate mutating func adopt(
     _ session: AdoptedSession, _ transaction: inout WriteTransaction
   ) throws(StoreError) {
@@ -78,7 +113,6 @@ extension CommitRun {
     guard missing.isEmpty else {
       throw StoreError(.blockLost, "session \"\(record.name)\" lacks \(missing.count) of its blocks")
     }
-    for hash in record.blocks { try changeCount(record.space, hash, 1, &transaction) }
     record.revision = counters.takeRevision()
     record.checkpointByteCount = session.checkpoint?.byteCount ?? 0
     var body = SessionBody(

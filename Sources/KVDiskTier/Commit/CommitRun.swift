@@ -100,7 +100,7 @@ struct CommitRun {
     }
   }
 
-  private mutating func isParentStored(
+  mutating func isParentStored(
     _ descriptor: BlockDescriptor, _ transaction: borrowing WriteTransaction
   ) throws(StoreError) -> Bool {
     let space = descriptor.key.space
@@ -110,7 +110,7 @@ struct CommitRun {
   }
 
   /// Puts the frame and describes the block.
-  private mutating func record(
+  mutating func record(
     of write: ColdBatch.Write, _ transaction: inout WriteTransaction
   ) throws(StoreError) -> BlockRecord {
     let descriptor = write.frame.descriptor

@@ -140,7 +140,7 @@ extension CommitRun {
     return missing
   }
 
-  func changeCount(
+  private func changeCount(
     _ space: SpaceID, _ hash: BlockHash, _ change: Int, _ transaction: inout WriteTransaction
   ) throws(StoreError) {
     do throws(StoreError) {

@@ -2,7 +2,7 @@ import KVBlocks
 
 // Invariants:
 // - Until `sort()` in the order in which they were found, then by space and hash, each key once.
-// - `chains`, `lastUses` and `isHeld` have one entry for each block once `sort()` is done.
+// - `chains`, `lastUses` and `holderCounts` have one entry for each block once `sort()` is done.
 
 /// The blocks of which a frame's header was found, whole or not.
 struct RawBlockIndex {
@@ -32,8 +32,8 @@ struct RawBlockIndex {
   private var layoutNumbers: [BlockLayout: UInt32] = [:]
   var chains: [Chain] = []
   var lastUses: [UInt64] = []
-  /// A session that comes back holds the block.
-  private(set) var isHeld: [Bool] = []
+  /// How many sessions that come back hold the block.
+  private(set) var holderCounts: [UInt32] = []
 
   mutating func append(_ block: Block) { blocks.append(block) }
 
@@ -60,7 +60,7 @@ struct RawBlockIndex {
     blocks.removeLast(blocks.count - kept)
     chains = Array(repeating: .unknown, count: kept)
     lastUses = Array(repeating: 0, count: kept)
-    isHeld = Array(repeating: false, count: kept)
+    holderCounts = Array(repeating: 0, count: kept)
   }
 
   /// Nil where no frame of the block was found. Only after `sort()`.
@@ -82,7 +82,7 @@ struct RawBlockIndex {
 
   /// A session that comes back holds the block, and used it then if no record knows better.
   mutating func hold(_ index: Int, lastUse: UInt64) {
-    isHeld[index] = true
+    holderCounts[index] += 1
     if lastUses[index] == 0 { lastUses[index] = lastUse }
   }
 

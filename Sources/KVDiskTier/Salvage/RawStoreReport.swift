@@ -84,7 +84,7 @@ package struct RawStoreReport: Hashable, Sendable {
   /// Something that the store had does not come back as it was.
   package var hasLosses: Bool {
     sessions.contains { $0.fate != .whole } || spaces.contains { $0.isPlaceholder }
-      || (!isSessionTableRead && damagedSessionCount > 0)
+      || (!isSessionTableRead && (damagedSessionCount > 0 || spaces.isEmpty))
   }
   /// The file holds something of a kvpager store.
   package var isStore: Bool {

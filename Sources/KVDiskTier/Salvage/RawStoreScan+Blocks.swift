@@ -19,12 +19,10 @@ extension RawStoreScan {
 
   /// Which blocks are written: those that chosen sessions hold, and where all is wanted every one that can be reached.
   mutating func settleBlocks(_ options: SalvageOptions) {
-    var heldCount = 0
     for session in chosenSessions {
       guard let body = try? body(of: session.candidate) else { continue }
       for (index, hash) in body.record.blocks.prefix(session.blockCount).enumerated() {
         guard let block = blocks.index(of: BlockKey(space: session.key.space, hash: hash)) else { continue }
-        if !blocks.isHeld[block] { heldCount += 1 }
         blocks.hold(block, lastUse: body.record.updatedMicroseconds &+ UInt64(body.record.blocks.count - index))
       }
     }
@@ -33,10 +31,10 @@ extension RawStoreScan {
     for index in blocks.blocks.indices where blocks.chains[index] == .whole {
       let block = blocks.blocks[index]
       if let space = places[block.key.space] { report.spaces[space].blockCount += 1 }
-      guard blocks.isHeld[index] || isCacheWanted else { continue }
+      guard blocks.holderCounts[index] > 0 || isCacheWanted else { continue }
       report.salvagedBlockCount += 1
       report.salvagedByteCount += block.frameByteCount
-      if !blocks.isHeld[index] { report.cachedBlockCount += 1 }
+      if blocks.holderCounts[index] == 0 { report.cachedBlockCount += 1 }
     }
     for session in chosenSessions {
       if let space = places[session.key.space] { report.spaces[space].sessionCount += 1 }

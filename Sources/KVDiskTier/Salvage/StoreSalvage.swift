@@ -10,6 +10,7 @@ import KVCodec
 package struct StoreSalvage {
   private static let batchByteCount = 32 << 20
   private static let batchCount = 4096
+  private static let sessionBatchCount = 512
 
   private let scan: RawStoreScan
   private let tier: DiskTier
@@ -65,8 +66,8 @@ package struct StoreSalvage {
     let isEverythingWanted = scan.report.cachedBlockCount > 0
     totalByteCount = UInt64(scan.report.salvagedByteCount)
     try tier.adopt(spaces: scan.chosenSpaces.values.sorted { $0.id < $1.id })
-    let isHeld = scan.blocks.isHeld
-    try writeBlocks { isEverythingWanted || isHeld[$0] }
+    let holderCounts = scan.blocks.holderCounts
+    try writeBlocks { isEverythingWanted || holderCounts[$0] > 0 }
     try writeSessions()
   }
 
@@ -78,7 +79,7 @@ package struct StoreSalvage {
     let order = index.blocks.indices.filter { index.chains[$0] == .whole && isWanted($0) }
       .sorted { index.blocks[$0].frame < index.blocks[$1].frame }
     var isWritten = Array(repeating: false, count: index.blocks.count)
-    var batch: [ColdBatch.Write] = []
+    var batch: [AdoptedBlock] = []
     var byteCount = 0
     for start in order {
       var chain: [Int] = []
@@ -89,19 +90,19 @@ package struct StoreSalvage {
         next = index.index(of: BlockKey(space: index.blocks[block].key.space, hash: index.blocks[block].parent))
       }
       for block in chain.reversed() {
-        batch.append(try write(of: block))
+        batch.append(try adopted(block))
         byteCount += index.blocks[block].frameByteCount
         if byteCount >= Self.batchByteCount || batch.count == Self.batchCount {
-          try commit(batch)
+          try adopt(batch)
           (batch, byteCount) = ([], 0)
         }
       }
     }
-    try commit(batch)
+    try adopt(batch)
   }
 
   /// Reads a block's frame again: what was whole must still be.
-  private func write(of block: Int) throws(StoreError) -> ColdBatch.Write {
+  private func adopted(_ block: Int) throws(StoreError) -> AdoptedBlock {
     let found = scan.blocks.blocks[block]
     let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: found.frameByteCount, alignment: 64)
     do throws(StoreError) {
@@ -111,7 +112,8 @@ package struct StoreSalvage {
       let frame = EncodedFrame(
         descriptor: header.descriptor, bytes: UnsafeRawBufferPointer(bytes), payloadByteCount: header.rawByteCount,
         release: { $0.deallocate() })
-      return ColdBatch.Write(frame: frame, lastUse: max(scan.blocks.lastUses[block], 1))
+      return AdoptedBlock(
+        frame: frame, lastUse: max(scan.blocks.lastUses[block], 1), sessionCount: scan.blocks.holderCounts[block])
     } catch {
       bytes.deallocate()
       throw error
@@ -124,14 +126,10 @@ package struct StoreSalvage {
     return header
   }
 
-  private mutating func commit(_ batch: [ColdBatch.Write]) throws(StoreError) {
+  private mutating func adopt(_ batch: [AdoptedBlock]) throws(StoreError) {
     guard !batch.isEmpty else { return }
-    // Nothing leaves: what looks outgrown may be the tail of a session that comes later.
-    let commit = try tier.commit(ColdBatch(writes: batch), isProtected: { _ in true })
-    guard commit.writes.allSatisfy({ $0 == .stored }) else {
-      throw StoreError(.inputOutput, "a block was not stored in the new store at \(tier.path)")
-    }
-    for write in batch { writtenByteCount += UInt64(write.frame.bytes.count) }
+    try tier.adopt(blocks: batch)
+    for block in batch { writtenByteCount += UInt64(block.frame.bytes.count) }
     // What the new store's map holds in memory is given back: there is no end to it otherwise.
     try tier.environment.read { (transaction) throws(StoreError) in transaction.releaseMap() }
     progress(SalvageProgress(.writing, doneByteCount: writtenByteCount, totalByteCount: totalByteCount))
@@ -162,7 +160,7 @@ package struct StoreSalvage {
         let adopted = try adopted(session)
         batch.append(adopted)
         byteCount += session.candidate.byteCount + (adopted.checkpoint?.frame.count ?? 0)
-        if byteCount >= Self.batchByteCount || batch.count == Self.batchCount { try flush() }
+        if byteCount >= Self.batchByteCount || batch.count == Self.sessionBatchCount { try flush() }
       }
       try flush()
     } catch {

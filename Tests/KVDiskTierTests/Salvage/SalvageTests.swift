@@ -130,6 +130,21 @@ import Testing
     }
   }
 
+  @Test func `where nothing is whole no store is made, and where nothing was a new one is as empty`() throws {
+    let store = try makeStore()
+    let (directory, report) = try salvage(store) { bytes in
+      // Only the extents' own headers are left.
+      for offset in bytes.indices where offset % 4096 < 16 || offset % 4096 >= 32 { bytes[offset] = 0 }
+    }
+    #expect(report.extentCount > 0 && report.hasLosses && !report.isWritten)
+    #expect(directory.entryNames == ["image"])
+    let empty = try salvage(TestStore()) { _ in }
+    #expect(empty.report.isWritten && !empty.report.hasLosses)
+    let tier = try open(empty.directory)
+    defer { tier.close() }
+    #expect(try tier.spaces().count == 1 && tier.sessionSummaries().isEmpty)
+  }
+
   @Test func `a salvage that cannot be finished leaves nothing`() throws {
     let store = try makeStore()
     let directory = StoreDirectory()
