@@ -42,7 +42,7 @@ import Testing
     configuration.mapSizeBytes = 1 << 34
     let store = try Store(at: folder.store, configuration: configuration)
     let space = try store.cacheSpace(for: ModelFingerprint(model: "SmolLM2-135M"), layout: layout)
-    let all = tokens(0..<state.tokenCount)
+    let all = tokens(0..<state.rowCount)
     try space.insert(all) { writer in
       for plane in layout.planes.indices {
         try writer.withUnsafeRows(ofPlane: plane) { try state.copyRows(plane: plane, rows: writer.tokens, into: $0) }
