@@ -65,14 +65,17 @@ package struct ProcessIdentity: Hashable, Sendable {
     /// the mark.
     private static func start(of processID: Int32) -> Start {
       guard let line = text(of: "/proc/\(processID)/stat") else {
-        return text(of: "/proc/self/stat") == nil ? .unknown : .ended
+        // Only where the system says so has it ended: a file may also be one too many to open just now.
+        let isGone = errno == ENOENT || errno == ESRCH
+        return isGone && text(of: "/proc/self/stat") != nil ? .ended : .unknown
       }
       // The name stands in parentheses and may hold any character.
       guard let end = line.lastIndex(of: UInt8(ascii: ")")) else { return .unknown }
       let fields = line[(end + 1)...].split(separator: UInt8(ascii: " "))
       guard fields.count > 19, let state = fields[0].first else { return .unknown }
       if state == UInt8(ascii: "Z") || state == UInt8(ascii: "X") { return .ended }
-      let mark = (text(of: "/proc/sys/kernel/random/boot_id") ?? []) + fields[19]
+      guard let machine = text(of: "/proc/sys/kernel/random/boot_id") else { return .unknown }
+      let mark = machine + fields[19]
       return .mark(max(1, mark.withUnsafeBytes { StoredChecksum.xxh3($0) }))
     }
 
@@ -82,14 +85,18 @@ package struct ProcessIdentity: Hashable, Sendable {
       return String(decoding: name.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
     }
 
-    /// A small file's first bytes; nil where it cannot be read.
+    /// A small file's first bytes; nil, with `errno`, where it cannot be read.
     private static func text(of path: String) -> [UInt8]? {
       let descriptor = open(path, O_RDONLY | O_CLOEXEC)
       guard descriptor >= 0 else { return nil }
-      defer { close(descriptor) }
+      var failure: Int32 = 0
       let bytes = [UInt8](unsafeUninitializedCapacity: 1024) { buffer, count in
-        count = max(0, read(descriptor, buffer.baseAddress, buffer.count))
+        let result = read(descriptor, buffer.baseAddress, buffer.count)
+        if result < 0 { failure = errno }
+        count = max(0, result)
       }
+      close(descriptor)
+      errno = failure
       return bytes.isEmpty ? nil : bytes
     }
   #endif
