@@ -76,9 +76,8 @@ struct AttentionCases {
     let medians = Self.medians(arms, rounds: rounds).map { $0 / Double(repeats) }
     print("\ndecode, \(context) tokens, \(Text.fixed(bytes / 1e6, 0)) MB of keys and values")
     print("  read bandwidth          \(Self.rate(bytes, medians[0]))")
-    print(
-      "  contiguous              \(Self.rate(bytes, medians[1]))   \(Text.fixed(medians[0] / medians[1], 2)) of the limit"
-    )
+    let share = Text.fixed(medians[0] / medians[1], 2)
+    print("  contiguous              \(Self.rate(bytes, medians[1]))   \(share) of the limit")
     Self.printRatios(medians)
   }
 
