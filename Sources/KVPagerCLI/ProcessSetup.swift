@@ -16,6 +16,13 @@ enum ProcessSetup {
     raiseMallocThresholds()
   }
 
+  /// Who asks a store about itself can wait; who uses it should not have to. A writer at full speed on all processors
+  /// keeps most of them.
+  static func giveWay() {
+    // Without effect where the system refuses: then both go at one pace.
+    _ = nice(10)
+  }
+
   /// LMDB mallocs every dirty value and frees it at the commit. glibc would map and unmap each: page faults cost more
   /// than the copy. The thresholds are process-wide, so executables set them, never a library.
   private static func raiseMallocThresholds() {

@@ -51,9 +51,11 @@ struct StoreOptions: ParsableArguments {
   var storePath: String { path ?? "" }
 
   /// Reads the store offline, also a damaged one.
+  /// - Parameter givesWay: the process lets those that use the store have the processor first.
   /// - Throws: `notFound` where there is none.
-  func inspector() throws(StoreError) -> StoreInspector {
+  func inspector(givesWay: Bool = true) throws(StoreError) -> StoreInspector {
     try Self.requireStore(storePath)
+    if givesWay { ProcessSetup.giveWay() }
     return StoreInspector(path: storePath)
   }
 

@@ -37,7 +37,7 @@ struct CompactCommand: ParsableCommand {
   }
 
   func run() throws {
-    let path = try store.inspector().path
+    let path = try store.inspector(givesWay: false).path
     let display = ProgressDisplay("compacting")
     let report = try Store.compact(at: path, into: into, dropsCache: dropCache) { display.show($0, of: $1) }
     display.finish()

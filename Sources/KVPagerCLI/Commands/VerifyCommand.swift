@@ -52,7 +52,7 @@ struct VerifyCommand: ParsableCommand {
   }
 
   func run() throws {
-    let inspector = try store.inspector()
+    let inspector = try store.inspector(givesWay: !repair)
     let report = try Self.verify(inspector, deep: deep || repair)
     guard repair, !report.isSound else {
       try Answer.write(
