@@ -139,9 +139,10 @@ static KV_INLINE void KV_(weigh)(
 
 // Scores of one query head become weights; its maximum and sum go on; where the maximum grows, what was summed up
 // before it shrinks.
-static KV_INLINE void KV_(soften)(size_t head_size, float *scores, float *maximum, float *total, float *output) {
+static KV_INLINE void KV_(soften)(
+    int tile, size_t head_size, float *scores, float *maximum, float *total, float *output) {
   VF best = *(const VF *)scores;
-  for (int t = KV_W; t < KV_TILE; t += KV_W) best = KV_(max)(best, *(const VF *)(scores + t));
+  for (int t = KV_W; t < tile; t += KV_W) best = KV_(max)(best, *(const VF *)(scores + t));
   float tile_maximum = best[0];
   for (int i = 1; i < KV_W; i++) tile_maximum = best[i] > tile_maximum ? best[i] : tile_maximum;
   if (tile_maximum > *maximum) {
@@ -152,7 +153,7 @@ static KV_INLINE void KV_(soften)(size_t head_size, float *scores, float *maximu
     for (size_t d = 0; d < head_size; d += KV_W) *(VF *)(output + d) *= factor;
   }
   VF sum = KV_(splat)(0);
-  for (int t = 0; t < KV_TILE; t += KV_W) {
+  for (int t = 0; t < tile; t += KV_W) {
     VF weight = KV_(exp2)(*(const VF *)(scores + t) - KV_(splat)(*maximum));
     *(VF *)(scores + t) = weight;
     sum += weight;
@@ -200,7 +201,7 @@ static KV_INLINE void KV_(decode_of)(
       for (size_t g = 0; g < group; g++) {
         for (size_t t = count; t < KV_TILE; t++) scores[g * KV_TILE + t] = -__builtin_inff();
         KV_(soften)(
-            head_size, scores + g * KV_TILE, maxima + first + g, totals + first + g,
+            KV_TILE, head_size, scores + g * KV_TILE, maxima + first + g, totals + first + g,
             outputs + (first + g) * head_size);
       }
       KV_(prefetch)(next_values, offset, head_byte_count);
@@ -293,23 +294,7 @@ static KV_INLINE void KV_(soften_wide)(
   }
   for (intptr_t t = 0; t < first; t++) scores[t] = -__builtin_inff();
   for (intptr_t t = end; t < KV_WIDE_TILE; t++) scores[t] = -__builtin_inff();
-  VF best = *(const VF *)scores;
-  for (int t = KV_W; t < KV_WIDE_TILE; t += KV_W) best = KV_(max)(best, *(const VF *)(scores + t));
-  float tile_maximum = best[0];
-  for (int i = 1; i < KV_W; i++) tile_maximum = best[i] > tile_maximum ? best[i] : tile_maximum;
-  if (tile_maximum > *maximum) {
-    VF factor = KV_(exp2)(KV_(splat)(*maximum - tile_maximum));
-    *maximum = tile_maximum;
-    *total *= factor[0];
-    for (size_t d = 0; d < head_size; d += KV_W) *(VF *)(output + d) *= factor;
-  }
-  VF sum = KV_(splat)(0);
-  for (int t = 0; t < KV_WIDE_TILE; t += KV_W) {
-    VF weight = KV_(exp2)(*(const VF *)(scores + t) - KV_(splat)(*maximum));
-    *(VF *)(scores + t) = weight;
-    sum += weight;
-  }
-  *total += KV_(sum)(sum);
+  KV_(soften)(KV_WIDE_TILE, head_size, scores, maximum, total, output);
 }
 
 static KV_INLINE void KV_(prefill_of)(

@@ -11,6 +11,7 @@ struct Matrix: Sendable {
     do {
       return Matrix(fields: try FieldMap(PageMap(WholeStore.shared.bytes)))
     } catch {
+      // Because: without it no test of this target means anything, and none can be failed in its place.
       fatalError("the map of the matrix cannot be made: \(error)")
     }
   }()
