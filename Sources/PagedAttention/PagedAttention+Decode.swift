@@ -6,6 +6,11 @@ struct DecodeItem {
   var tokens: Range<Int>
   /// Sequence, and the place of its sums among the partial ones.
   var members: [(sequence: Int, partial: Int)]
+
+  /// Members of one item at most: with more, a part that all sequences share would keep one thread busy alone.
+  static func memberLimit(_ sequenceCount: Int, threadCount: Int) -> Int {
+    max(4, (sequenceCount - 1) / threadCount + 1)
+  }
 }
 
 /// What each sequence's tokens are cut into. Cuts lie at the same tokens in all sequences.
@@ -14,7 +19,8 @@ struct DecodePlan {
   /// The partial sums of each sequence, in the order of their tokens.
   var partials: [Range<Int>] = []
 
-  init(_ sequences: [PagedRows], _ shape: AttentionShape) {
+  init(_ sequences: [PagedRows], _ shape: AttentionShape, threadCount: Int) {
+    let memberLimit = DecodeItem.memberLimit(sequences.count, threadCount: threadCount)
     let segment = PagedAttention.segmentTokenCount
     var partialCount = 0
     var segmentCount = 0
@@ -34,7 +40,8 @@ struct DecodePlan {
         let partial = partials[sequence].lowerBound + index - tokens.lowerBound / segment
         let address = sequences[sequence].frames[part.lowerBound / sequences[sequence].blockTokenCount]
         let shared = byAddress[address]?.first {
-          items[$0].tokens == part && sequences[items[$0].members[0].sequence].shares(part, with: sequences[sequence])
+          items[$0].tokens == part && items[$0].members.count < memberLimit
+            && sequences[items[$0].members[0].sequence].shares(part, with: sequences[sequence])
         }
         if let shared {
           items[shared].members.append((sequence, partial))
@@ -52,19 +59,27 @@ struct PartialSums: @unchecked Sendable {  // because: one member of the team at
   let base: UnsafeMutablePointer<Float>
   let shape: AttentionShape
 
-  static func floatCount(_ shape: AttentionShape) -> Int {
-    // Cache lines of their own.
-    (2 * shape.queryHeadCount + 15) / 16 * 16 + shape.queryCount
+  // Four maxima, all the same, and four totals, to be added up, for each head: whole cache lines.
+  private static func laneCount(_ shape: AttentionShape) -> Int {
+    4 * kv_attention_padded_head_count(shape.kernelShape)
   }
+  static func floatCount(_ shape: AttentionShape) -> Int { 2 * laneCount(shape) + shape.queryCount }
 
   var maxima: UnsafeMutablePointer<Float> { base }
-  var totals: UnsafeMutablePointer<Float> { base + shape.queryHeadCount }
-  var outputs: UnsafeMutablePointer<Float> { base + (2 * shape.queryHeadCount + 15) / 16 * 16 }
+  var totals: UnsafeMutablePointer<Float> { base + Self.laneCount(shape) }
+  var outputs: UnsafeMutablePointer<Float> { base + 2 * Self.laneCount(shape) }
 
   func begin() {
-    maxima.update(repeating: -.infinity, count: shape.queryHeadCount)
-    totals.update(repeating: 0, count: shape.queryHeadCount)
+    maxima.update(repeating: -.infinity, count: Self.laneCount(shape))
+    totals.update(repeating: 0, count: Self.laneCount(shape))
     outputs.update(repeating: 0, count: shape.queryCount)
+  }
+
+  func maximum(_ query: Int) -> Float { maxima[4 * query] }
+
+  func total(_ query: Int) -> Float {
+    let lanes = totals + 4 * query
+    return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3])
   }
 }
 
@@ -80,7 +95,7 @@ extension PagedAttention {
   func decode(
     _ sequences: [PagedRows], _ queries: UnsafePointer<Float>, _ outputs: UnsafeMutablePointer<Float>
   ) {
-    let plan = DecodePlan(sequences, shape)
+    let plan = DecodePlan(sequences, shape, threadCount: threadCount)
     let count = sequences.count * shape.queryCount
     let scaled = memory.queries.room(count, of: Float.self)
     for index in 0..<count { scaled[index] = queries[index] * kernelScale }
@@ -108,19 +123,23 @@ extension PagedAttention {
     }
     for member in item.members { sums(member.partial).begin() }
     let rows = buffers.sequences[item.members[0].sequence]
-    let ahead = Int(KV_ATTENTION_TILE)
-    withUnsafeTemporaryAllocation(of: UnsafePointer<UInt8>?.self, capacity: 2 * (stepTokenCount + ahead)) { names in
-      let keys = names.baseAddress!
-      let values = keys + stepTokenCount + ahead
-      for start in stride(from: item.tokens.lowerBound, to: item.tokens.upperBound, by: stepTokenCount) {
-        let end = min(start + stepTokenCount, item.tokens.upperBound)
-        let known = min(end + ahead, item.tokens.upperBound)
-        rows.name(start..<known, rowByteCount: shape.rowByteCount, keys: keys, values: values)
-        for member in item.members {
-          let sums = sums(member.partial)
-          kv_attention_decode(
-            level, shape.kernelShape, buffers.queries + member.sequence * shape.queryCount, keys, values,
-            end - start, known - end, sums.maxima, sums.totals, sums.outputs)
+    let ahead = Int(KV_ATTENTION_AHEAD)
+    let scratchCount = kv_attention_decode_scratch_count(shape.kernelShape)
+    withUnsafeTemporaryAllocation(byteCount: 4 * scratchCount, alignment: 64) { bytes in
+      let scratch = bytes.baseAddress!.assumingMemoryBound(to: Float.self)
+      withUnsafeTemporaryAllocation(of: UnsafePointer<UInt8>?.self, capacity: 2 * (stepTokenCount + ahead)) { names in
+        let keys = names.baseAddress!
+        let values = keys + stepTokenCount + ahead
+        for start in stride(from: item.tokens.lowerBound, to: item.tokens.upperBound, by: stepTokenCount) {
+          let end = min(start + stepTokenCount, item.tokens.upperBound)
+          let known = min(end + ahead, item.tokens.upperBound)
+          rows.name(start..<known, rowByteCount: shape.rowByteCount, keys: keys, values: values)
+          for member in item.members {
+            let sums = sums(member.partial)
+            kv_attention_decode(
+              level, shape.kernelShape, buffers.queries + member.sequence * shape.queryCount, keys, values,
+              end - start, known - end, sums.maxima, sums.totals, sums.outputs, scratch)
+          }
         }
       }
     }
@@ -134,12 +153,12 @@ extension PagedAttention {
     for query in head * shape.groupCount..<(head + 1) * shape.groupCount {
       let output = buffers.outputs + sequence * shape.queryCount + query * shape.headSize
       let parts = partials.lazy.map { PartialSums(base: buffers.partials + $0 * floatCount, shape: shape) }
-      let maximum = parts.map { $0.maxima[query] }.reduce(-.infinity, Float.maximum)
+      let maximum = parts.map { $0.maximum(query) }.reduce(-.infinity, Float.maximum)
       var total: Float = 0
       output.update(repeating: 0, count: shape.headSize)
       for part in parts {
-        let factor = kv_exp2(part.maxima[query] - maximum)
-        total += part.totals[query] * factor
+        let factor = kv_exp2(part.maximum(query) - maximum)
+        total += part.total(query) * factor
         let source = part.outputs + query * shape.headSize
         for index in 0..<shape.headSize { output[index] += source[index] * factor }
       }

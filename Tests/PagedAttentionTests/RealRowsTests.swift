@@ -72,14 +72,14 @@ import Testing
       attention.prefill([leased], queryTokenCounts: [3], queries: queries.span, outputs: &span)
       let error = AttentionReference.error(
         of: outputs[...], queries: queries[...], leased, shape, positions: all.count - 3..<all.count)
-      #expect(error < 2e-3, "layer \(layer): \(error)")
+      #expect(error < 1e-5, "layer \(layer): \(error)")
       let last = Array(queries.suffix(shape.queryCount))
       var decoded = [Float](repeating: .nan, count: last.count)
       var decodedSpan = decoded.mutableSpan
       attention.decode([leased], queries: last.span, outputs: &decodedSpan)
       let decodeError = AttentionReference.error(
         of: decoded[...], queries: last[...], leased, shape, positions: all.count - 1..<all.count)
-      #expect(decodeError < 2e-3, "layer \(layer): \(decodeError)")
+      #expect(decodeError < 1e-5, "layer \(layer): \(decodeError)")
       // A sequence in flight holds the same frames, and gets the same answer to the bit.
       var running = [Float](repeating: .nan, count: last.count)
       var runningSpan = running.mutableSpan

@@ -1,4 +1,5 @@
-// The inner loops that C does measurably better than Swift. Every function gives the same bytes at every level.
+// The inner loops that C does measurably better than Swift. Every function gives the same bytes at every level, but for
+// the last bits of attention's sums.
 #ifndef CKERNELS_H
 #define CKERNELS_H
 
@@ -95,17 +96,24 @@ typedef struct {
   size_t group_count;    // at most KV_ATTENTION_GROUP_LIMIT
 } kv_attention_shape;
 
-enum { KV_ATTENTION_GROUP_LIMIT = 64, KV_ATTENTION_TILE = 16 };
+enum { KV_ATTENTION_GROUP_LIMIT = 64, KV_ATTENTION_AHEAD = 16 };
+
+// Query heads, rounded up to what the kernels take at once.
+size_t kv_attention_padded_head_count(kv_attention_shape shape);
+
+// Floats of scratch that kv_attention_decode needs.
+size_t kv_attention_decode_scratch_count(kv_attention_shape shape);
 
 // One query token. query: kv_head_count * group_count heads of head_size floats, times the scale and log2(e).
-// maxima, totals (a float for each query head) and outputs (head_size floats each) go on from what they hold: minus
-// infinity, 0 and zeros at the beginning; outputs / totals is the result. After the row_count rows, up to
-// KV_ATTENTION_TILE more may be named (next_count) that will be asked for next.
+// maxima and totals (four floats for each of the padded heads) and outputs (head_size floats for each head) go on from
+// what they hold: minus infinity, 0 and zeros at the beginning. A head's four maxima are the same; its outputs over
+// the sum of its four totals are the result. After the row_count rows, up to KV_ATTENTION_AHEAD more may be named
+// (next_count) that will be asked for next.
 void kv_attention_decode(
     int level, kv_attention_shape shape, const float *query, const uint8_t *const *keys, const uint8_t *const *values,
-    size_t row_count, size_t next_count, float *maxima, float *totals, float *outputs);
+    size_t row_count, size_t next_count, float *maxima, float *totals, float *outputs, float *scratch);
 
-// 2^x for x <= 0, as the kernels take it.
+// 2^x for x <= 0, the same at every level.
 float kv_exp2(float x);
 
 // Queries of one head of keys and values. All arrays but `firsts` and `ends` have kv_attention_padded_count(count)
@@ -117,7 +125,7 @@ typedef struct {
   size_t count;
   const float *rows;  // head_size floats each, times the scale and log2(e)
   const intptr_t *firsts, *ends;  // the tokens that each query sees: firsts[i] ..< ends[i]
-  float *maxima, *totals, *outputs;  // as for kv_attention_decode
+  float *maxima, *totals, *outputs;  // a float, a float and head_size floats each; as for kv_attention_decode
 } kv_attention_queries;
 
 enum { KV_ATTENTION_ROW_MULTIPLE = 6 };
