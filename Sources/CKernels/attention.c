@@ -85,7 +85,9 @@ void kv_attention_decode(
     case KV_LEVEL_AVX512:
       avx512_decode(shape, query, keys, values, row_count, next_count, maxima, totals, outputs, scratch);
       return;
-    case KV_LEVEL_AVX2: avx2_decode(shape, query, keys, values, row_count, next_count, maxima, totals, outputs, scratch); return;
+    case KV_LEVEL_AVX2:
+      avx2_decode(shape, query, keys, values, row_count, next_count, maxima, totals, outputs, scratch);
+      return;
 #endif
     default: portable_decode(shape, query, keys, values, row_count, next_count, maxima, totals, outputs, scratch);
   }

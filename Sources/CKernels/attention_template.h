@@ -1,6 +1,7 @@
 // The inner loops of attention, once for each instruction set: KV_W floats to a vector. attention.c includes it.
 //
-// A tile is KV_TILE tokens of one query token, KV_WIDE_TILE of many. Scores are in powers of two: queries come scaled by log2(e), so that exp2 is softmax's exp.
+// A tile is KV_TILE tokens of one query token, KV_WIDE_TILE of many. Scores are in powers of two: queries come scaled
+// by log2(e), so that exp2 is softmax's exp.
 
 typedef float KV_(vf) __attribute__((vector_size(4 * KV_W), aligned(4)));
 typedef int32_t KV_(vi) __attribute__((vector_size(4 * KV_W), aligned(4)));

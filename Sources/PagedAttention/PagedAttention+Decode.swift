@@ -105,14 +105,20 @@ extension PagedAttention {
       sequences: sequences, queries: scaled,
       partials: memory.partials.room(partialCount * floatCount, of: Float.self), outputs: outputs)
     let (shape, level) = (shape, level)
-    team.run(itemCount: plan.items.count) { item, _ in
+    team.run(itemCount: plan.items.count) { item in
       Self.sum(plan.items[item], buffers, shape, level)
     }
-    // A head's sums are put together by whoever is free.
+    // A head's sums are put together by whoever is free, where there are enough for that to be worth it.
     let headCount = shape.keyValueHeadCount
-    team.run(itemCount: sequences.count * headCount) { item, _ in
+    let join: @Sendable (Int) -> Void = { item in
       let (sequence, head) = item.quotientAndRemainder(dividingBy: headCount)
       Self.join(plan.partials[sequence], of: sequence, head: head, buffers, shape)
+    }
+    let itemCount = sequences.count * headCount
+    if partialCount * shape.queryCount < Self.sharedJoinCount {
+      for item in 0..<itemCount { join(item) }
+    } else {
+      team.run(itemCount: itemCount, join)
     }
   }
 

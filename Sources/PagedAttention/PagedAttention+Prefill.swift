@@ -40,7 +40,7 @@ extension PagedAttention {
     let buffers = PrefillBuffers(sequences: sequences, queries: queries, outputs: outputs)
     let (shape, level, kernelScale) = (shape, level, kernelScale)
     let list = items
-    team.run(itemCount: list.count) { item, _ in
+    team.run(itemCount: list.count) { item in
       Self.sum(list[item], buffers, shape, level, kernelScale)
     }
   }

@@ -10,15 +10,17 @@ import KVBlocks
 /// whole sequence are kept.
 ///
 /// One object serves any number of layers of the same shape; calls from several threads take turns. The rows are read
-/// only, and only while a call runs.
+/// only, and only while a call runs. After a call its threads look out for the next for 50 microseconds, then sleep.
 public final class PagedAttention: Sendable {
   /// Tokens whose sums are kept apart until all are known: the parts that threads share out.
   static let segmentTokenCount = 512
   /// Tokens that one call of the kernel goes through, so that their rows are still in the cache for the next sequence
   /// that shares them.
   static let stepTokenCount = 128
+  /// Floats of partial sums from which on threads share putting them together.
+  static let sharedJoinCount = 1 << 16
   /// Rows of queries that pass over a tile of keys together.
-  static let queryRowCount = 96
+  static let queryRowCount = 192
 
   public let shape: AttentionShape
   /// Threads that work on a call, its caller included.

@@ -1,5 +1,6 @@
 // Invariants:
-// - One run at a time (`turn`). A run's items are claimed by `next`, each by one member, and counted by `openCount`.
+// - One run at a time: callers of `run` take turns. A run's items are claimed by `next`, each by one member, and
+//   counted by `openCount`.
 // - `run` returns when `openCount` is 0: no member is inside the body then, and none enters it again.
 import KVBlocks
 import Synchronization
@@ -8,11 +9,11 @@ import Synchronization
 final class WorkTeam: Sendable {
   private final class Run: Sendable {
     let itemCount: Int
-    let body: @Sendable (_ item: Int, _ member: Int) -> Void
+    let body: @Sendable (_ item: Int) -> Void
     let next = Atomic(0)
     let openCount: Atomic<Int>
 
-    init(itemCount: Int, body: @escaping @Sendable (Int, Int) -> Void) {
+    init(itemCount: Int, body: @escaping @Sendable (Int) -> Void) {
       self.itemCount = itemCount
       self.body = body
       openCount = Atomic(itemCount)
@@ -25,39 +26,42 @@ final class WorkTeam: Sendable {
     let begun = EventCount()
     let ended = EventCount()
 
-    func work(as member: Int, on run: Run) {
+    func work(on run: Run) {
       while true {
         let item = run.next.add(1, ordering: .relaxed).oldValue
         guard item < run.itemCount else { return }
-        run.body(item, member)
+        run.body(item)
         if run.openCount.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { ended.advance() }
       }
     }
 
-    func serve(as member: Int) {
+    func serve() {
       while true {
         let ticket = begun.ticket
         if isStopping.load(ordering: .acquiring) { return }
-        if let run = run.withLock({ $0 }) { work(as: member, on: run) }
-        begun.wait(past: ticket)
+        if let run = run.withLock({ $0 }) { work(on: run) }
+        begun.wait(past: ticket, watchingMicroseconds: WorkTeam.watchedMicroseconds)
       }
     }
   }
 
-  /// The caller of `run` is member 0.
+  /// How long a member that has nothing to do looks out for more before it sleeps: waking one takes as long as a whole
+  /// short call.
+  private static let watchedMicroseconds = 50
+
+  /// The caller of `run` is one of them.
   let memberCount: Int
   private let board = Board()
   private let threads: [WorkerThread]
-  private let turn = Lock<Void>(())
 
   init(memberCount: Int) throws(StoreError) {
     precondition(memberCount > 0, "a team has its caller")
     self.memberCount = memberCount
     var threads: [WorkerThread] = []
     do throws(StoreError) {
-      for member in 1..<max(memberCount, 1) {
+      for _ in 1..<memberCount {
         let board = board
-        threads.append(try WorkerThread(name: "kv-attention") { board.serve(as: member) })
+        threads.append(try WorkerThread(name: "kv-attention") { board.serve() })
       }
     } catch {
       Self.stop(board, threads)
@@ -74,23 +78,21 @@ final class WorkTeam: Sendable {
     for thread in threads { thread.join() }
   }
 
-  /// Calls `body` once for each item, from several threads, and returns when all are done.
-  func run(itemCount: Int, _ body: @escaping @Sendable (_ item: Int, _ member: Int) -> Void) {
-    turn.withLock { _ in
-      guard itemCount > 1, memberCount > 1 else {
-        for item in 0..<itemCount { body(item, 0) }
-        return
-      }
-      let run = Run(itemCount: itemCount, body: body)
-      board.run.withLock { $0 = run }
-      board.begun.advance()
-      board.work(as: 0, on: run)
-      while true {
-        let ticket = board.ended.ticket
-        if run.openCount.load(ordering: .acquiring) == 0 { break }
-        board.ended.wait(past: ticket)
-      }
-      board.run.withLock { $0 = nil }
+  /// Calls `body` once for each item, from several threads, and returns when all are done. One call at a time.
+  func run(itemCount: Int, _ body: @escaping @Sendable (_ item: Int) -> Void) {
+    guard itemCount > 1, memberCount > 1 else {
+      for item in 0..<itemCount { body(item) }
+      return
     }
+    let run = Run(itemCount: itemCount, body: body)
+    board.run.withLock { $0 = run }
+    board.begun.advance()
+    board.work(on: run)
+    while true {
+      let ticket = board.ended.ticket
+      if run.openCount.load(ordering: .acquiring) == 0 { break }
+      board.ended.wait(past: ticket, watchingMicroseconds: Self.watchedMicroseconds)
+    }
+    board.run.withLock { $0 = nil }
   }
 }

@@ -69,16 +69,16 @@ struct AttentionCases {
     }
     wanted = once(line)
     for rows in placed { precondition(once(rows) == wanted, "the same rows in other places give the same output") }
-    var arms: [() -> Void] = [
-      { for _ in 0..<repeats { line.readAll(threads: self.threads) } }, { _ = once(line) },
-    ]
-    for rows in placed { arms.append { _ = once(rows) } }
+    let all = [line] + placed
+    var arms: [() -> Void] = all.map { rows in { _ = once(rows) } }
+    for rows in all { arms.append { for _ in 0..<repeats { rows.readAll(threads: self.threads) } } }
     let medians = Self.medians(arms, rounds: rounds).map { $0 / Double(repeats) }
+    let reading = Array(medians[all.count...])
     print("\ndecode, \(context) tokens, \(Text.fixed(bytes / 1e6, 0)) MB of keys and values")
-    print("  read bandwidth          \(Self.rate(bytes, medians[0]))")
-    let share = Text.fixed(medians[0] / medians[1], 2)
-    print("  contiguous              \(Self.rate(bytes, medians[1]))   \(share) of the limit")
-    Self.printRatios(medians)
+    print("  reading alone           \(Self.rate(bytes, reading[0]))")
+    let share = Text.fixed(reading[0] / medians[0], 2)
+    print("  contiguous              \(Self.rate(bytes, medians[0]))   \(share) of the limit")
+    Self.printRatios(medians, reading)
   }
 
   private func prefill(_ attention: PagedAttention, _ line: PlacedRows, _ placed: [PlacedRows], _ context: Int) throws {
@@ -95,24 +95,26 @@ struct AttentionCases {
     for rows in placed { precondition(once(rows) == wanted, "the same rows in other places give the same output") }
     let rounds = max(3, self.rounds / 2)
     var operations = 0.0
-    var arms: [() -> Void] = [{ operations = Self.multiplyAdd(threads: self.threads) }, { _ = once(line) }]
-    for rows in placed { arms.append { _ = once(rows) } }
+    var arms: [() -> Void] = ([line] + placed).map { rows in { _ = once(rows) } }
+    arms.append { operations = Self.multiplyAdd(threads: self.threads) }
     let medians = Self.medians(arms, rounds: rounds)
     // Each query multiplies with the keys that it sees and adds up as many values.
     let seen = Double(count) * (Double(context) - Double(count - 1) / 2)
     let flops = 4 * seen * Double(shape.queryHeadCount * shape.headSize)
-    let peak = operations / medians[0]
+    let peak = operations / medians.last!
     print("\nprefill, the last \(count) of \(context) tokens")
     print("  peak multiply-add       \(Text.leading(Text.fixed(peak / 1e9, 0), 8)) GFLOP/s")
     print(
-      "  contiguous              \(Text.leading(Text.fixed(flops / medians[1] / 1e9, 0), 8)) GFLOP/s   "
-        + "\(Text.fixed(flops / medians[1] / peak, 2)) of the limit")
+      "  contiguous              \(Text.leading(Text.fixed(flops / medians[0] / 1e9, 0), 8)) GFLOP/s   "
+        + "\(Text.fixed(flops / medians[0] / peak, 2)) of the limit")
     Self.printRatios(medians)
   }
 
-  private static func printRatios(_ medians: [Double]) {
+  private static func printRatios(_ medians: [Double], _ reading: [Double] = []) {
     for (index, count) in blockTokenCounts.enumerated() {
-      print("  blocks of \(Text.padded("\(count)", 14))\(Text.fixed(medians[2 + index] / medians[1], 3)) x contiguous")
+      var line = "  blocks of \(Text.padded("\(count)", 14))\(Text.fixed(medians[1 + index] / medians[0], 3)) x contiguous"
+      if !reading.isEmpty { line += ", reading alone \(Text.fixed(reading[1 + index] / reading[0], 3)) x" }
+      print(line)
     }
   }
 
@@ -121,15 +123,16 @@ struct AttentionCases {
       + " ms"
   }
 
-  /// Runs arms in turn, each round in another order.
+  /// Runs arms in turn, each round in another order; each goes once unmeasured first, so that all find the caches as
+  /// they leave them.
   static func medians(_ arms: [() -> Void], rounds: Int) -> [Double] {
     var samples = [[Double]](repeating: [], count: arms.count)
-    for round in 0...rounds {
-      for offset in arms.indices {
-        let index = (offset + round * 3) % arms.count
+    for _ in 0..<rounds {
+      for index in arms.indices.shuffled() {
+        arms[index]()
         let started = ContinuousClock.now
         arms[index]()
-        if round > 0 { samples[index].append((ContinuousClock.now - started) / .seconds(1)) }
+        samples[index].append((ContinuousClock.now - started) / .seconds(1))
       }
     }
     return samples.map { $0.sorted()[$0.count / 2] }
@@ -153,6 +156,8 @@ final class PlacedRows {
   let rows: PagedRows
   private let arena: UnsafeMutableRawPointer
   private let byteCount: Int
+  private let frames: [UnsafeRawPointer]
+  private let planeByteCount: Int
 
   init(_ shape: AttentionShape, tokenCount: Int, blockTokenCount: Int) {
     let blockCount = (tokenCount - 1) / blockTokenCount + 1
@@ -174,6 +179,8 @@ final class PlacedRows {
       places.swapAt(index, Int(next() % UInt64(index + 1)))
     }
     let frames = places.map { UnsafeRawPointer(memory + 2 * $0 * planeByteCount) }
+    self.frames = frames
+    self.planeByteCount = planeByteCount
     rows = PagedRows(
       blockTokenCount: blockTokenCount, tokenCount: tokenCount, unsafeFrames: frames, keysAt: 0,
       valuesAt: planeByteCount)
@@ -207,13 +214,24 @@ final class PlacedRows {
     }
   }
 
-  /// Reads all rows once, each thread a part.
+  /// Reads all rows once, block by block as attention does, and does nothing with them; each thread a part.
   func readAll(threads: Int) {
-    nonisolated(unsafe) let arena = arena  // because: it is only read
-    let byteCount = byteCount
+    nonisolated(unsafe) let frames = frames  // because: what they name is only read
+    let planeByteCount = planeByteCount
     DispatchQueue.concurrentPerform(iterations: threads) { index in
-      let start = byteCount / threads * index
-      _ = limits_read(arena + start, byteCount / threads)
+      // A stretch of memory is one block: its planes are cut, not its blocks.
+      if frames.count < threads {
+        for frame in frames {
+          for plane in 0..<2 {
+            let part = planeByteCount / threads
+            _ = limits_read(frame + plane * planeByteCount + index * part, part)
+          }
+        }
+      } else {
+        for frame in frames[frames.count * index / threads..<frames.count * (index + 1) / threads] {
+          _ = limits_read(frame, 2 * planeByteCount)
+        }
+      }
     }
   }
 }

@@ -51,6 +51,20 @@ package final class EventCount: Sendable {
     waiterCount.subtract(1, ordering: .sequentiallyConsistent)
   }
 
+  /// As ``wait(past:)``, but looks for so long before it sleeps.
+  package func wait(past ticket: UInt64, watchingMicroseconds count: Int) {
+    var started = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &started)
+    while true {
+      for _ in 0..<64 where self.ticket != ticket { return }
+      var now = timespec()
+      clock_gettime(CLOCK_MONOTONIC, &now)
+      let passed = (now.tv_sec - started.tv_sec) * 1_000_000 + (now.tv_nsec - started.tv_nsec) / 1000
+      if passed >= count { break }
+    }
+    wait(past: ticket)
+  }
+
   /// As ``wait(past:)``, for at most so long.
   package func wait(past ticket: UInt64, milliseconds: Int) {
     var deadline = timespec()
