@@ -5,7 +5,7 @@
 #define KV_INLINE inline __attribute__((always_inline))
 #define KV_TILE 64
 #define KV_VALUES 8
-#define KV_WIDE_TILE 64
+#define KV_WIDE_TILE KV_ATTENTION_WIDE_TILE
 #define KV_ROWS KV_ATTENTION_ROW_MULTIPLE
 
 // Four floats: the unit in which vectors of all widths are put together.
@@ -111,12 +111,14 @@ size_t kv_attention_scratch_count(size_t count, size_t head_size) {
 
 void kv_attention_prefill(
     int level, kv_attention_queries queries, const uint8_t *const *keys, const uint8_t *const *values,
-    intptr_t first_row, size_t row_count, float *scratch) {
+    intptr_t first_row, size_t row_count, size_t next_count, float *scratch) {
   switch (level) {
 #if defined(__x86_64__)
-    case KV_LEVEL_AVX512: avx512_prefill(queries, keys, values, first_row, row_count, scratch); return;
-    case KV_LEVEL_AVX2: avx2_prefill(queries, keys, values, first_row, row_count, scratch); return;
+    case KV_LEVEL_AVX512:
+      avx512_prefill(queries, keys, values, first_row, row_count, next_count, scratch);
+      return;
+    case KV_LEVEL_AVX2: avx2_prefill(queries, keys, values, first_row, row_count, next_count, scratch); return;
 #endif
-    default: portable_prefill(queries, keys, values, first_row, row_count, scratch);
+    default: portable_prefill(queries, keys, values, first_row, row_count, next_count, scratch);
   }
 }

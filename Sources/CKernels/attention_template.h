@@ -435,11 +435,12 @@ static KV_INLINE KV_(span) KV_(seen)(const kv_attention_queries *queries, size_t
 
 static KV_INLINE void KV_(prefill_of)(
     int element, kv_attention_queries queries, const uint8_t *const *keys, const uint8_t *const *values,
-    intptr_t first_row, size_t row_count, float *scratch) {
+    intptr_t first_row, size_t row_count, size_t next_count, float *scratch) {
   size_t head_size = queries.head_size;
   size_t padded = kv_attention_padded_count(queries.count);
   float *wide_keys = scratch, *wide_values = wide_keys + KV_WIDE_TILE * head_size;
   float *scores = wide_values + KV_WIDE_TILE * head_size;
+  size_t head_byte_count = head_size * (element == KV_ELEMENT_F32 ? 4 : 2);
   const uint8_t *tile_keys[KV_WIDE_TILE], *tile_values[KV_WIDE_TILE];
   for (size_t start = 0; start < row_count; start += KV_WIDE_TILE) {
     size_t count = row_count - start < KV_WIDE_TILE ? row_count - start : KV_WIDE_TILE;
@@ -447,6 +448,15 @@ static KV_INLINE void KV_(prefill_of)(
       size_t row = start + (t < count ? t : count - 1);
       tile_keys[t] = keys[row];
       tile_values[t] = values[row];
+    }
+    // The next tile comes while this one is computed with.
+    size_t known_count = row_count + next_count;
+    size_t next_end = start + 2 * KV_WIDE_TILE < known_count ? start + 2 * KV_WIDE_TILE : known_count;
+    for (size_t row = start + KV_WIDE_TILE; row < next_end; row++) {
+      for (size_t line = 0; line < head_byte_count; line += 64) {
+        __builtin_prefetch(keys[row] + queries.offset + line, 0, 2);
+        __builtin_prefetch(values[row] + queries.offset + line, 0, 2);
+      }
     }
     int is_finite = KV_(unpack)(element, head_size, tile_keys, tile_values, queries.offset, wide_keys, wide_values);
     for (size_t r = 0; r < padded; r += KV_ROWS)
@@ -481,14 +491,15 @@ static KV_INLINE void KV_(prefill_of)(
 
 static void KV_(prefill)(
     kv_attention_queries queries, const uint8_t *const *keys, const uint8_t *const *values, intptr_t first_row,
-    size_t row_count, float *scratch) {
+    size_t row_count, size_t next_count, float *scratch) {
+#define KV_PREFILL(element) \
+  KV_(prefill_of)(element, queries, keys, values, first_row, row_count, next_count, scratch)
   switch (queries.element) {
-    case KV_ELEMENT_F16: KV_(prefill_of)(KV_ELEMENT_F16, queries, keys, values, first_row, row_count, scratch); return;
-    case KV_ELEMENT_BF16:
-      KV_(prefill_of)(KV_ELEMENT_BF16, queries, keys, values, first_row, row_count, scratch);
-      return;
-    default: KV_(prefill_of)(KV_ELEMENT_F32, queries, keys, values, first_row, row_count, scratch);
+    case KV_ELEMENT_F16: KV_PREFILL(KV_ELEMENT_F16); return;
+    case KV_ELEMENT_BF16: KV_PREFILL(KV_ELEMENT_BF16); return;
+    default: KV_PREFILL(KV_ELEMENT_F32);
   }
+#undef KV_PREFILL
 }
 
 #undef VF

@@ -19,6 +19,14 @@ struct DecodePlan {
   /// The partial sums of each sequence, in the order of their tokens.
   var partials: [Range<Int>] = []
 
+  /// Whether who is through with an item will most likely go on with the tokens after it.
+  func readOn(_ item: Int) -> Bool {
+    guard item + 1 < items.count else { return false }
+    let (this, next) = (items[item], items[item + 1])
+    return next.tokens.lowerBound == this.tokens.upperBound
+      && next.members[0].sequence == this.members[0].sequence
+  }
+
   init(_ sequences: [PagedRows], _ shape: AttentionShape, threadCount: Int) {
     let memberLimit = DecodeItem.memberLimit(sequences.count, threadCount: threadCount)
     let segment = PagedAttention.segmentTokenCount
@@ -106,7 +114,7 @@ extension PagedAttention {
       partials: memory.partials.room(partialCount * floatCount, of: Float.self), outputs: outputs)
     let (shape, level) = (shape, level)
     team.run(itemCount: plan.items.count) { item in
-      Self.sum(plan.items[item], buffers, shape, level)
+      Self.sum(plan.items[item], readOn: plan.readOn(item), buffers, shape, level)
     }
     // A head's sums are put together by whoever is free, where there are enough for that to be worth it.
     let headCount = shape.keyValueHeadCount
@@ -122,7 +130,9 @@ extension PagedAttention {
     }
   }
 
-  private static func sum(_ item: DecodeItem, _ buffers: DecodeBuffers, _ shape: AttentionShape, _ level: Int32) {
+  private static func sum(
+    _ item: DecodeItem, readOn: Bool, _ buffers: DecodeBuffers, _ shape: AttentionShape, _ level: Int32
+  ) {
     let floatCount = PartialSums.floatCount(shape)
     func sums(_ index: Int) -> PartialSums {
       PartialSums(base: buffers.partials + index * floatCount, shape: shape)
@@ -138,7 +148,7 @@ extension PagedAttention {
         let values = keys + stepTokenCount + ahead
         for start in stride(from: item.tokens.lowerBound, to: item.tokens.upperBound, by: stepTokenCount) {
           let end = min(start + stepTokenCount, item.tokens.upperBound)
-          let known = min(end + ahead, item.tokens.upperBound)
+          let known = min(end + ahead, readOn ? rows.tokenCount : item.tokens.upperBound)
           rows.name(start..<known, rowByteCount: shape.rowByteCount, keys: keys, values: values)
           for member in item.members {
             let sums = sums(member.partial)

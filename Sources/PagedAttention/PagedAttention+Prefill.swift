@@ -92,20 +92,23 @@ extension PagedAttention {
         bounds[rowCount + row] = position + 1
       }
       let visible = bounds[0]..<item.positions.upperBound
-      withUnsafeTemporaryAllocation(of: UnsafePointer<UInt8>?.self, capacity: 2 * segmentTokenCount) { names in
+      let tile = Int(KV_ATTENTION_WIDE_TILE)
+      let capacity = segmentTokenCount + tile
+      withUnsafeTemporaryAllocation(of: UnsafePointer<UInt8>?.self, capacity: 2 * capacity) { names in
         let keys = names.baseAddress!
-        let values = keys + segmentTokenCount
+        let values = keys + capacity
         // Tiles begin at the same tokens for all queries and whatever the window.
-        let first = visible.lowerBound / 64 * 64
+        let first = visible.lowerBound / tile * tile
         for start in stride(from: first, to: visible.upperBound, by: segmentTokenCount) {
           let end = min(start + segmentTokenCount, visible.upperBound)
-          rows.name(start..<end, rowByteCount: shape.rowByteCount, keys: keys, values: values)
+          let known = min(end + tile, visible.upperBound)
+          rows.name(start..<known, rowByteCount: shape.rowByteCount, keys: keys, values: values)
           bounds.withMemoryRebound(to: Int.self) { bounds in
             let part = kv_attention_queries(
               element: shape.kernelElement, head_size: shape.headSize, offset: item.head * shape.headByteCount,
               count: rowCount, rows: queries, firsts: bounds.baseAddress!, ends: bounds.baseAddress! + rowCount,
               maxima: maxima, totals: totals, outputs: sums)
-            kv_attention_prefill(level, part, keys, values, start, end - start, scratch)
+            kv_attention_prefill(level, part, keys, values, start, end - start, known - end, scratch)
           }
         }
       }

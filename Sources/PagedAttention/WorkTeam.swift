@@ -1,21 +1,39 @@
 // Invariants:
-// - One run at a time: callers of `run` take turns. A run's items are claimed by `next`, each by one member, and
-//   counted by `openCount`.
+// - One run at a time: callers of `run` take turns. A run's items are claimed from the shares that they are dealt out
+//   in, each by one member, and counted by `openCount`.
 // - `run` returns when `openCount` is 0: no member is inside the body then, and none enters it again.
 import KVBlocks
 import Synchronization
 
-/// Threads that work off numbered items together with their caller.
+/// Threads that work off numbered items together with their caller. Each begins with a share of items that follow one
+/// another, so that what it reads lies in order too, and then helps the others.
 final class WorkTeam: Sendable {
+  private final class Share: Sendable {
+    let next: Atomic<Int>
+    let end: Int
+
+    init(_ items: Range<Int>) {
+      next = Atomic(items.lowerBound)
+      end = items.upperBound
+    }
+
+    func claim() -> Int? {
+      let item = next.add(1, ordering: .relaxed).oldValue
+      return item < end ? item : nil
+    }
+  }
+
   private final class Run: Sendable {
-    let itemCount: Int
     let body: @Sendable (_ item: Int) -> Void
-    let next = Atomic(0)
+    let shares: [Share]
+    let joinedCount = Atomic(0)
     let openCount: Atomic<Int>
 
-    init(itemCount: Int, body: @escaping @Sendable (Int) -> Void) {
-      self.itemCount = itemCount
+    init(itemCount: Int, shareCount: Int, body: @escaping @Sendable (Int) -> Void) {
       self.body = body
+      shares = (0..<shareCount).map {
+        Share(itemCount * $0 / shareCount..<itemCount * ($0 + 1) / shareCount)
+      }
       openCount = Atomic(itemCount)
     }
   }
@@ -27,11 +45,13 @@ final class WorkTeam: Sendable {
     let ended = EventCount()
 
     func work(on run: Run) {
-      while true {
-        let item = run.next.add(1, ordering: .relaxed).oldValue
-        guard item < run.itemCount else { return }
-        run.body(item)
-        if run.openCount.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { ended.advance() }
+      let first = run.joinedCount.add(1, ordering: .relaxed).oldValue
+      for offset in run.shares.indices {
+        let share = run.shares[(first + offset) % run.shares.count]
+        while let item = share.claim() {
+          run.body(item)
+          if run.openCount.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { ended.advance() }
+        }
       }
     }
 
@@ -84,7 +104,7 @@ final class WorkTeam: Sendable {
       for item in 0..<itemCount { body(item) }
       return
     }
-    let run = Run(itemCount: itemCount, body: body)
+    let run = Run(itemCount: itemCount, shareCount: memberCount, body: body)
     board.run.withLock { $0 = run }
     board.begun.advance()
     board.work(on: run)

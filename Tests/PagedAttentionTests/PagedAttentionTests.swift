@@ -273,3 +273,17 @@ extension PagedAttention {
     }
   }
 }
+
+@Suite struct WorkTeamTests {
+  @Test func `each item is worked off once, however many members and items there are`() throws {
+    for (memberCount, itemCount) in [(1, 5), (2, 1), (3, 2), (4, 1000), (7, 6)] {
+      let team = try WorkTeam(memberCount: memberCount)
+      for _ in 0..<20 {
+        let counts = Lock([Int](repeating: 0, count: itemCount))
+        team.run(itemCount: itemCount) { item in counts.withLock { $0[item] += 1 } }
+        #expect(counts.withLock { $0 } == [Int](repeating: 1, count: itemCount))
+      }
+      team.run(itemCount: 0) { _ in Issue.record("there is nothing to do") }
+    }
+  }
+}

@@ -12,6 +12,7 @@ import PagedAttention
 /// Attention over scattered blocks beside the same over one stretch of memory, and both beside the machine's limits.
 ///
 ///     kvpager-bench attention [--rounds N] [--threads N] [--contexts 1024,4096,...] [--type f16] [--group N]
+///                            [--huge-pages]
 ///     kvpager-bench attention-peer TOKENS TYPE THREADS     answers each line on standard input with a time
 struct AttentionCases {
   static let blockTokenCounts = [1, 8, 16, 32, 64, 128, 256]
@@ -20,6 +21,7 @@ struct AttentionCases {
   var contexts = [1024, 4096, 16384, 65536, 131072]
   var type = ElementType.f16
   var group = 4
+  var hugePages = false
 
   init(_ arguments: [String]) throws {
     var rest = arguments[...]
@@ -30,6 +32,7 @@ struct AttentionCases {
       case "--threads": threads = max(1, Int(value()) ?? threads)
       case "--contexts": contexts = value().split(separator: ",").compactMap { Int($0) }
       case "--type": type = ElementType(name: value()) ?? type
+      case "--huge-pages": hugePages = true
       case "--group": group = max(1, Int(value()) ?? group)
       default: throw StoreError(.invalidArgument, "no option \(option)")
       }
@@ -41,11 +44,15 @@ struct AttentionCases {
       elementType: type, headSize: 128, queryHeadCount: 8 * group, keyValueHeadCount: 8)
     print(
       "Attention: \(shape.queryHeadCount) query heads over 8 heads of 128 \(type.name), "
-        + "\(threads) threads, medians of \(rounds) rounds in turn, blocks in random places")
+        + "\(threads) threads, medians of \(rounds) rounds in turn, blocks in random places"
+        + (hugePages ? ", huge pages" : ""))
     for context in contexts {
       let bytes = Double(2 * context * shape.rowByteCount)
-      let placed = Self.blockTokenCounts.map { PlacedRows(shape, tokenCount: context, blockTokenCount: $0) }
-      let line = PlacedRows(shape, tokenCount: context, blockTokenCount: context)
+      func rows(_ blockTokenCount: Int) -> PlacedRows {
+        PlacedRows(shape, tokenCount: context, blockTokenCount: blockTokenCount, hugePages: hugePages)
+      }
+      let placed = Self.blockTokenCounts.map(rows)
+      let line = rows(context)
       let attention = try PagedAttention(shape, threadCount: threads)
       try decode(attention, line, placed, context, bytes)
       try prefill(attention, line, placed, context)
@@ -159,13 +166,17 @@ final class PlacedRows {
   private let frames: [UnsafeRawPointer]
   private let planeByteCount: Int
 
-  init(_ shape: AttentionShape, tokenCount: Int, blockTokenCount: Int) {
+  init(_ shape: AttentionShape, tokenCount: Int, blockTokenCount: Int, hugePages: Bool = false) {
     let blockCount = (tokenCount - 1) / blockTokenCount + 1
     let planeByteCount = blockTokenCount * shape.rowByteCount
     byteCount = 2 * blockCount * planeByteCount
     guard let memory = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
       memory != MAP_FAILED
     else { preconditionFailure("no \(byteCount) bytes of memory") }
+    // Where the system has them for the asking; elsewhere nothing changes.
+    #if os(Linux)
+      if hugePages { madvise(memory, byteCount, 14) }
+    #endif
     arena = memory
     var state: UInt64 = 0x9e37_79b9
     func next() -> UInt64 {

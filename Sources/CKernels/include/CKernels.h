@@ -128,15 +128,16 @@ typedef struct {
   float *maxima, *totals, *outputs;  // a float, a float and head_size floats each; as for kv_attention_decode
 } kv_attention_queries;
 
-enum { KV_ATTENTION_ROW_MULTIPLE = 6 };
+enum { KV_ATTENTION_ROW_MULTIPLE = 6, KV_ATTENTION_WIDE_TILE = 64 };
 size_t kv_attention_padded_count(size_t count);
 
 // Floats of scratch that kv_attention_prefill needs.
 size_t kv_attention_scratch_count(size_t count, size_t head_size);
 
-// Many queries over rows, the first of which is token `first_row`.
+// Many queries over rows, the first of which is token `first_row`. After the row_count rows, more may be named
+// (next_count) that will be asked for next.
 void kv_attention_prefill(
     int level, kv_attention_queries queries, const uint8_t *const *keys, const uint8_t *const *values,
-    intptr_t first_row, size_t row_count, float *scratch);
+    intptr_t first_row, size_t row_count, size_t next_count, float *scratch);
 
 #endif
