@@ -261,14 +261,19 @@ enum AttentionPeer {
     print("ready")
     fflush(nil)
     while let line = readLine() {
+      // "decode 16": the mean of 16 passes.
+      let words = line.split(separator: " ")
+      guard words.count == 2, let passes = Int(words[1]), passes > 0 else { return }
       let started = ContinuousClock.now
-      if line == "read" {
-        rows.readAll(threads: threads)
-      } else {
-        var span = outputs.mutableSpan
-        attention.decode([rows.rows], queries: queries.span, outputs: &span)
+      for _ in 0..<passes {
+        if words[0] == "read" {
+          rows.readAll(threads: threads)
+        } else {
+          var span = outputs.mutableSpan
+          attention.decode([rows.rows], queries: queries.span, outputs: &span)
+        }
       }
-      print((ContinuousClock.now - started) / .seconds(1))
+      print((ContinuousClock.now - started) / .seconds(1) / Double(passes))
       fflush(nil)
     }
   }

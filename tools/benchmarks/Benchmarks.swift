@@ -7,7 +7,15 @@ import KVPager
 ///     kvpager-bench inspect DIR ...       (see InspectorMeasurement)
 @main
 struct Benchmarks {
-  static func main() throws {
+  static func main() {
+    do {
+      try run()
+    } catch {
+      System.end("\(error)")
+    }
+  }
+
+  private static func run() throws {
     var arguments = Array(CommandLine.arguments.dropFirst())
     var rounds = 5
     if arguments.first != "attention", let at = arguments.firstIndex(of: "--rounds"), at + 1 < arguments.count {

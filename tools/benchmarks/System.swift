@@ -9,6 +9,12 @@ import Synchronization
 
 /// What the benchmarks ask of the operating system.
 enum System {
+  static func end(_ reason: String) -> Never {
+    let line = Array("\(reason)\n".utf8)
+    _ = write(2, line, line.count)
+    exit(1)
+  }
+
   /// Writes `byteCount` bytes of `source`, repeated, to a new file and syncs it: what a store cannot beat.
   static func writeFile(_ path: String, _ sources: [UnsafeRawBufferPointer]) {
     let file = open(path, O_CREAT | O_TRUNC | O_WRONLY, 0o644)
