@@ -119,7 +119,8 @@ struct AttentionCases {
 
   private static func printRatios(_ medians: [Double], _ reading: [Double] = []) {
     for (index, count) in blockTokenCounts.enumerated() {
-      var line = "  blocks of \(Text.padded("\(count)", 14))\(Text.fixed(medians[1 + index] / medians[0], 3)) x contiguous"
+      let ratio = Text.fixed(medians[1 + index] / medians[0], 3)
+      var line = "  blocks of \(Text.padded("\(count)", 14))\(ratio) x contiguous"
       if !reading.isEmpty { line += ", reading alone \(Text.fixed(reading[1 + index] / reading[0], 3)) x" }
       print(line)
     }
