@@ -80,7 +80,7 @@ let package = Package(
     tests("KVMemoryTierTests", ["KVMemoryTier"]),
     tests("KVDiskTierTests", ["KVDiskTier", "KVSimulation", "CSystemLMDB"]),
     tests("KVTieringTests", ["KVTiering", "KVSimulation"]),
-    tests("KVPagerTests", ["KVPager", "KVInterchange", "KVSimulation"]),
+    tests("KVPagerTests", ["KVPager", "KVInterchange", "PagedAttention", "KVSimulation"]),
     tests("KVInterchangeTests", ["KVInterchange", "KVSimulation"]),
     tests("PagedAttentionTests", ["PagedAttention", "KVPager", "KVInterchange", "KVSimulation", "CKernels"]),
     tests("KVInspectionTests", ["KVInspection", "KVPager", "KVSimulation"]),

@@ -19,7 +19,13 @@ public struct AttentionShape: Hashable, Sendable {
   /// Tokens that a query sees at most, its own included: a sliding window. Nil: all before it.
   public let window: Int?
 
-  /// - Parameter scale: 1 / sqrt(headSize) where none is given.
+  /// - Parameters:
+  ///   - elementType: f32, f16 or bf16.
+  ///   - headSize: elements of one head, a multiple of 16.
+  ///   - queryHeadCount: a multiple of `keyValueHeadCount`, of at most ``groupLimit`` times as many.
+  ///   - keyValueHeadCount: heads of keys and of values.
+  ///   - scale: 1 / sqrt(headSize) where none is given.
+  ///   - window: tokens that a query sees at most, its own included; all where none is given.
   /// - Throws: `invalidArgument`, naming what cannot be.
   public init(
     elementType: ElementType, headSize: Int, queryHeadCount: Int, keyValueHeadCount: Int, scale: Float? = nil,

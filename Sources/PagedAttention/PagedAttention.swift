@@ -36,7 +36,10 @@ public final class PagedAttention: Sendable {
     nonisolated(unsafe) var partials = Workspace()  // because: used under `turn` only
   }
 
-  /// - Throws: `inputOutput` where the system gives no threads.
+  /// - Parameters:
+  ///   - shape: of the attention that the calls compute.
+  ///   - threadCount: threads that work on a call, its caller included.
+  /// - Throws: `inputOutput` where the system gives no threads, `invalidArgument` for more than 1,024.
   public convenience init(_ shape: AttentionShape, threadCount: Int = 1) throws(StoreError) {
     try self.init(shape, threadCount: threadCount, level: kv_best_level())
   }
@@ -56,6 +59,7 @@ public final class PagedAttention: Sendable {
   ///
   /// Sequences that share blocks (the same memory for the same tokens) share reading them too.
   /// - Parameters:
+  ///   - sequences: of any lengths.
   ///   - queries: `queryHeadCount` heads of `headSize` floats for each sequence, in order.
   ///   - outputs: the same shape.
   public func decode(
@@ -74,6 +78,8 @@ public final class PagedAttention: Sendable {
   /// The newest `queryTokenCounts[i]` tokens of sequence i each look at all tokens up to themselves that they may see
   /// (causal attention); the rows of all of them are in the blocks already.
   /// - Parameters:
+  ///   - sequences: of any lengths.
+  ///   - queryTokenCounts: how many of its newest tokens each sequence asks for.
   ///   - queries: for each sequence, token by token, `queryHeadCount` heads of `headSize` floats.
   ///   - outputs: the same shape.
   public func prefill(

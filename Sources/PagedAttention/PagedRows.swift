@@ -13,11 +13,13 @@ public struct PagedRows: @unchecked Sendable {  // because: it names memory that
   let valueOffset: Int
 
   /// - Parameters:
+  ///   - blockTokenCount: tokens that a block has room for.
+  ///   - tokenCount: tokens of the sequence so far.
   ///   - frames: where each block's frame begins (`BlockLease.unsafeFrames`, `RunningSequence.unsafeFrames`).
-  ///   - keysAt: bytes from there to the layer's plane of keys (`BlockLayout.planeOffset(_:)`): the row of the block's
-  ///     first token, which the others follow token by token, each ``AttentionShape/rowByteCount`` bytes. Aligned to an
-  ///     element.
-  ///   - valuesAt: likewise to the plane of values.
+  ///   - keyOffset: bytes from there to the layer's plane of keys (`BlockLayout.planeOffset(_:)`): the row of the
+  ///     block's first token, which the others follow token by token, each ``AttentionShape/rowByteCount`` bytes.
+  ///     Aligned to an element.
+  ///   - valueOffset: likewise to the plane of values.
   /// - Precondition: a block for every `blockTokenCount` tokens, the last one begun included.
   public init(
     blockTokenCount: Int, tokenCount: Int, unsafeFrames frames: [UnsafeRawPointer], keysAt keyOffset: Int,
