@@ -13,13 +13,8 @@ extension Pager {
   /// - Throws: `budgetTooSmall` where the RAM budget is under one frame; `poolExhausted` where all frames are in use by
   ///   leases and open frames; the writer's error where frames are dirty and cannot be written back.
   package func openFrame(layout: BlockLayout) throws(StoreError) -> OpenFrame {
+    try checkBudget(layout)
     let byteCount = layout.frameByteCount
-    guard byteCount <= core.configuration.memoryBudgetBytes else {
-      throw StoreError(
-        .budgetTooSmall,
-        "a block takes \(byteCount) bytes of RAM and the budget is \(core.configuration.memoryBudgetBytes); raise it"
-      )
-    }
     while true {
       let ticket = core.progress.ticket
       let plan = try core.state.withLock { state throws(StoreError) -> OpenPlan in
@@ -33,6 +28,38 @@ extension Pager {
         return OpenFrame(pager: self, frame: frame, memory: memory)
       case .room(let room): try core.carryOut(room, ticket: ticket)
       }
+    }
+  }
+
+  /// `count` frames at one time, or none: where they do not fit beside what is in use, nothing is evicted either.
+  ///
+  /// - Parameter take: gets each of them, after all were had.
+  /// - Throws: as ``openFrame(layout:)``.
+  package func openFrames(
+    _ count: Int, layout: BlockLayout, _ take: (consuming OpenFrame) -> Void
+  ) throws(StoreError) {
+    guard count > 0 else { return }
+    try checkBudget(layout)
+    while true {
+      let ticket = core.progress.ticket
+      let (frames, room) = try core.state.withLock { state throws(StoreError) in
+        try state.checkOpen()
+        return state.planFrames(count, layout)
+      }
+      guard let room else {
+        for (frame, memory) in frames { take(OpenFrame(pager: self, frame: frame, memory: memory)) }
+        return core.noteActivity()
+      }
+      try core.carryOut(room, ticket: ticket)
+    }
+  }
+
+  private func checkBudget(_ layout: BlockLayout) throws(StoreError) {
+    guard layout.frameByteCount <= core.configuration.memoryBudgetBytes else {
+      throw StoreError(
+        .budgetTooSmall,
+        "a block takes \(layout.frameByteCount) bytes of RAM and the budget is "
+          + "\(core.configuration.memoryBudgetBytes); raise it")
     }
   }
 
@@ -76,8 +103,11 @@ extension Pager {
     return .alreadyPresent
   }
 
-  /// Publishes the block; false where somebody else has put it into the table meanwhile.
-  private func settleNew(_ frame: FrameIndex, _ descriptor: BlockDescriptor, _ layout: BlockLayout) -> Bool {
+  /// Publishes the block, with a pin where `entries` is given; false where somebody else has put it into the table
+  /// meanwhile.
+  func settleNew(
+    _ frame: FrameIndex, _ descriptor: BlockDescriptor, _ layout: BlockLayout, pinning entries: PinnedEntries? = nil
+  ) -> Bool {
     let (isNew, ringsBell) = core.state.withLock { state -> (Bool, Bool) in
       guard state.pool.find(descriptor.key) == nil else { return (false, false) }
       let parent = BlockKey(space: descriptor.key.space, hash: descriptor.parent)
@@ -91,6 +121,10 @@ extension Pager {
       state.pool[frame].lastUse = state.touches.stampSealed(descriptor.key, parent: parent, parentStamp: parentStamp)
       state.dirtyQueue.append(frame)
       state.counters.sealed += 1
+      if let entries {
+        state.pool.pin(frame)
+        _ = state.fill(&entries[0], frame)
+      }
       if isFirst { state.writer.restart() }
       return (true, isFirst || (wasUnder && state.pool.dirtyBytes >= core.configuration.writeBackThresholdBytes))
     }
@@ -101,5 +135,28 @@ extension Pager {
   func giveBack(_ frame: FrameIndex) {
     core.state.withLock { $0.pool.giveBack(frame) }
     core.progress.advance()
+  }
+}
+
+extension PagerState {
+  /// `count` frames, or what to do to get them.
+  mutating func planFrames(
+    _ count: Int, _ layout: BlockLayout
+  ) -> (frames: [(FrameIndex, FrameMemory)], room: RoomPlan?) {
+    let byteCount = layout.frameByteCount
+    guard pool.canReserve(byteCount: byteCount, count: count) else {
+      return ([], planRoom(neededBytes: Self.bytes(count, layout)))
+    }
+    var frames: [(FrameIndex, FrameMemory)] = []
+    frames.reserveCapacity(count)
+    while frames.count < count {
+      guard let frame = reserve(byteCount: byteCount) else {
+        // The system has no memory although the budget allows it.
+        for (frame, _) in frames { pool.giveBack(frame) }
+        return ([], planRoom(neededBytes: byteCount))
+      }
+      frames.append((frame, pool.memory(of: frame)))
+    }
+    return (frames, nil)
   }
 }

@@ -146,13 +146,13 @@ extension PagerState {
     return .pinned(count: count, loads: loads, waitsForOthers: joined > 0)
   }
 
-  private static func bytes(_ count: Int, _ layout: BlockLayout) -> Int {
+  static func bytes(_ count: Int, _ layout: BlockLayout) -> Int {
     let (bytes, overflow) = layout.frameByteCount.multipliedReportingOverflow(by: count)
     return overflow ? .max : bytes
   }
 
   /// Completes an entry from a frame that can be read; false where it is still loading.
-  private func fill(_ entry: inout PinnedEntry, _ frame: FrameIndex) -> Bool {
+  func fill(_ entry: inout PinnedEntry, _ frame: FrameIndex) -> Bool {
     let slot = pool[frame]
     guard slot.isReadable else {
       entry = .empty
