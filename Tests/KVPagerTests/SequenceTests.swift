@@ -3,56 +3,6 @@ import KVPager
 import KVSimulation
 import Testing
 
-extension Rig {
-  /// Appends tokens to a sequence in flight and writes their rows.
-  fileprivate func run(_ tokens: [Token], on sequence: RunningSequence) throws {
-    try sequence.append(tokens)
-    let states = rows.states(of: sequence.tokens)
-    for plane in layout.planes.indices {
-      sequence.withUnsafeNewRows(ofPlane: plane) { positions, bytes in
-        rows.fill(bytes, plane: plane, states: states[positions])
-      }
-    }
-  }
-
-  /// Whether every row lies where the frames say, and is what the tokens say.
-  fileprivate func isWhole(_ sequence: RunningSequence) -> Bool {
-    let states = rows.states(of: sequence.tokens)
-    let frames = sequence.unsafeFrames
-    for (index, start) in stride(from: 0, to: states.count, by: layout.blockTokenCount).enumerated() {
-      let part = states[start..<min(start + layout.blockTokenCount, states.count)]
-      for plane in layout.planes.indices {
-        let bytes = UnsafeRawBufferPointer(
-          start: frames[index] + layout.planeOffset(plane), count: part.count * layout.planes[plane].rowByteCount)
-        guard rows.matches(bytes, plane: plane, states: part) else { return false }
-      }
-    }
-    return frames.count == (states.count + layout.blockTokenCount - 1) / layout.blockTokenCount
-  }
-}
-
-/// The books, kept again from what the sequences show.
-private func counted(_ sequences: [RunningSequence], blockTokenCount: Int) -> SequenceAccounting {
-  var accounting = SequenceAccounting()
-  var used: [UnsafeRawPointer: Int] = [:]
-  for sequence in sequences {
-    if sequence.isPreempted {
-      accounting.preemptedCount += 1
-      continue
-    }
-    accounting.runningCount += 1
-    accounting.sequenceTokenCount += sequence.tokenCount
-    for (index, frame) in sequence.unsafeFrames.enumerated() {
-      let rows = min(blockTokenCount, sequence.tokenCount - index * blockTokenCount)
-      used[frame] = max(used[frame] ?? 0, rows)
-    }
-  }
-  accounting.frameCount = used.count
-  accounting.reservedTokenCount = used.count * blockTokenCount
-  accounting.usedTokenCount = used.values.reduce(0, +)
-  return accounting
-}
-
 @Suite struct SequenceTests {
   /// KVPAGER_LONG=1 tries a hundred times as many.
   private static let seedCount = ProcessInfo.processInfo.environment["KVPAGER_LONG"] == nil ? 20 : 2000
@@ -137,6 +87,46 @@ private func counted(_ sequences: [RunningSequence], blockTokenCount: Int) -> Se
     for beam in beams { beam.free() }
     #expect(pool.accounting.frameCount == 3)
     trunk.free()
+    try store.close()
+  }
+
+  @Test func `a fork that goes on with nothing copies nothing`() throws {
+    let rig = try Rig(blockTokenCount: 8)
+    let store = try rig.open(blocks: 16)
+    let pool = SequencePool(try rig.space(store))
+    let trunk = try pool.start()
+    try rig.run(tokens(0..<21), on: trunk)
+    let beam = try trunk.fork()
+    try rig.run([], on: beam)
+    #expect(beam.unsafeFrames == trunk.unsafeFrames && pool.accounting.frameCount == 3)
+    try rig.run([1000], on: beam)
+    #expect(rig.isWhole(beam) && rig.isWhole(trunk) && pool.accounting.frameCount == 4)
+    beam.free()
+    trunk.free()
+    try store.close()
+  }
+
+  @Test func `what does not fit makes nothing leave RAM`() throws {
+    let rig = try Rig(blockTokenCount: 8)
+    let store = try rig.open(blocks: 10)
+    let pool = SequencePool(try rig.space(store))
+    let past = try pool.start()
+    try rig.run(tokens(0..<40), on: past)
+    try rig.run([], on: past)
+    past.free()
+    try store.writeBack()
+    let running = try pool.start()
+    try rig.run(tokens(500..<540), on: running)
+    // Five frames are in use, five hold what may leave, and six are wanted.
+    let refused = try pool.start()
+    let error = #expect(throws: StoreError.self) { try rig.run(tokens(900..<948), on: refused) }
+    #expect(error?.code == .poolExhausted && refused.tokenCount == 0)
+    #expect(store.memoryStatistics.evictionCount == 0)
+    #expect(try pool.space.longestPrefix(of: tokens(0..<40)).memoryBlockCount == 5)
+    try rig.run(tokens(900..<940), on: refused)
+    #expect(store.memoryStatistics.evictionCount == 5 && rig.isWhole(refused))
+    refused.free()
+    running.free()
     try store.close()
   }
 

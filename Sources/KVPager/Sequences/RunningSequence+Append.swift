@@ -5,21 +5,24 @@ extension RunningSequence {
   /// (``withUnsafeNewRows(ofPlane:_:)``) before it changes the sequence again.
   ///
   /// Where the last block is shared with a fork, its rows are copied first (copy on write).
-  /// - Throws: `poolExhausted` where the RAM budget has no frame left, with nothing changed: preempt or free another
-  ///   sequence and try again; what sealing the blocks before throws.
+  /// - Precondition: the rows of the append before are written.
+  /// - Throws: `poolExhausted` where the frames do not fit beside those in use, with nothing evicted for them: preempt
+  ///   or free another sequence and try again; what sealing the blocks before throws. After any error the sequence has
+  ///   all its tokens and rows, and none of the new ones.
   public func append(_ tokens: [Token]) throws(StoreError) {
     try state.withLock { state throws(StoreError) in
       try checkUsable(state)
       try sealFull(&state)
-      var fresh: [TailFrame] = []
       let filled = state.tokens.count % layout.blockTokenCount
-      var copied: TailFrame?
-      if let tail = state.open.last, pool.ledger.withLock({ $0.isShared(tail) }) { copied = try copy(of: tail) }
       let room = filled == 0 ? 0 : layout.blockTokenCount - filled
-      let frameCount = (max(0, tokens.count - room) + layout.blockTokenCount - 1) / layout.blockTokenCount
-      for _ in 0..<frameCount { fresh.append(TailFrame(try pager.openFrame(layout: layout), rowCount: 0)) }
+      let freshCount = (max(0, tokens.count - room) + layout.blockTokenCount - 1) / layout.blockTokenCount
+      let shared = tokens.isEmpty ? nil : sharedTail(state)
+      var fresh: [TailFrame] = []
+      try pager.openFrames(freshCount + (shared == nil ? 0 : 1), layout: layout) {
+        fresh.append(TailFrame($0, rowCount: 0))
+      }
       // Nothing fails from here on.
-      if let copied { replaceTail(by: copied, &state) }
+      if let shared, let frame = fresh.popLast() { replaceTail(shared, by: frame, &state) }
       pool.ledger.withLock { ledger in
         var rest = tokens.count
         if let tail = state.open.last {
@@ -39,11 +42,13 @@ extension RunningSequence {
       for tail in fresh { state.frames.append(UnsafeRawPointer(tail.bytes.baseAddress!)) }
       state.tokens += tokens
       state.newTokenCount = tokens.count
+      if !tokens.isEmpty { state.owed.owe(planeCount: layout.planes.count) }
     }
   }
 
   /// The rows that the last append reserved, of one plane: `body` is called for each stretch inside one block, with the
-  /// positions of its tokens in the sequence and memory for just their rows, token-major. Fill all of it.
+  /// positions of its tokens in the sequence and memory for just their rows, token-major. Fill all of it: the plane
+  /// counts as written when this returns. There are none after a fork or a resumption.
   public func withUnsafeNewRows(
     ofPlane plane: Int, _ body: (_ positions: Range<Int>, _ rows: UnsafeMutableRawBufferPointer) throws -> Void
   ) rethrows {
@@ -56,36 +61,41 @@ extension RunningSequence {
         piece.firstToken..<piece.firstToken + piece.rows.count,
         UnsafeMutableRawBufferPointer(rebasing: open[piece.block - firstOpen].bytes[range]))
     }
+    state.withLock { $0.owed.write(plane: plane) }
   }
 
-  private func replaceTail(by copied: TailFrame, _ state: inout State) {
-    guard let shared = state.open.popLast() else { return }
+  /// The last tail, where other sequences hold it too.
+  func sharedTail(_ state: State) -> TailFrame? {
+    state.open.last.flatMap { tail in pool.ledger.withLock { $0.isShared(tail) } ? tail : nil }
+  }
+
+  /// Copies the rows of a shared last tail into a frame of the sequence's own, which takes its place.
+  func replaceTail(_ shared: TailFrame, by own: TailFrame, _ state: inout State) {
+    let rowCount = shared.rowCount
+    for plane in layout.planes.indices {
+      let range = layout.byteRange(ofPlane: plane, rows: 0..<rowCount)
+      UnsafeMutableRawBufferPointer(rebasing: own.bytes[range])
+        .copyMemory(from: UnsafeRawBufferPointer(rebasing: shared.bytes[range]))
+    }
+    own.grow(by: rowCount)
     pool.ledger.withLock { ledger in
       ledger.release(shared)
-      ledger.hold(copied)
+      ledger.hold(own)
     }
-    state.open.append(copied)
-    state.frames[state.frames.count - 1] = UnsafeRawPointer(copied.bytes.baseAddress!)
-  }
-
-  func copy(of tail: TailFrame) throws(StoreError) -> TailFrame {
-    let frame = try pager.openFrame(layout: layout)
-    let bytes = frame.bytes
-    for plane in layout.planes.indices {
-      let range = layout.byteRange(ofPlane: plane, rows: 0..<tail.rowCount)
-      UnsafeMutableRawBufferPointer(rebasing: bytes[range])
-        .copyMemory(from: UnsafeRawBufferPointer(rebasing: tail.bytes[range]))
-    }
-    return TailFrame(frame, rowCount: tail.rowCount)
+    state.open[state.open.count - 1] = own
+    state.frames[state.frames.count - 1] = UnsafeRawPointer(own.bytes.baseAddress!)
   }
 
   /// Full tails get their identity and become the store's; the sequence pins them.
+  /// - Throws: with the sequence whole: tails that are not sealed stay open.
   func sealFull(_ state: inout State) throws(StoreError) {
+    precondition(state.owed.isEmpty, "the rows of the last append are written before the sequence is changed")
     state.newTokenCount = 0
     while let tail = state.open.first, tail.rowCount == layout.blockTokenCount { try sealFirst(tail, &state) }
   }
 
-  /// Seals the first open tail, which this sequence alone holds.
+  /// Seals the first open tail, which this sequence alone holds. Where the store has the block already, its rows stand
+  /// for these: they may have to be loaded, and these are kept until they are.
   func sealFirst(_ tail: TailFrame, _ state: inout State) throws(StoreError) {
     let rowCount = tail.rowCount
     let start = state.keys.count * layout.blockTokenCount
@@ -95,17 +105,11 @@ extension RunningSequence {
     pager.protect([block.key])
     let pin: Pin
     do throws(StoreError) {
-      _ = try pager.seal(tail.take(), as: block, layout: layout)
-      // Where the store had the block already, its rows stand for these: they may have to be loaded.
-      pin = Pin(try pager.pin([block.key], layout: layout))
-      guard pin.blocks.count == 1 else {
-        throw StoreError(
-          .blockLost, "block \(block.key) is gone or damaged; compute the sequence from its tokens again")
+      pin = try tail.seal { (frame) throws(StoreError) in
+        Pin(try pager.sealPinned(&frame, as: block, layout: layout))
       }
     } catch {
       pager.unprotect([block.key])
-      // The rows went with the frame: the sequence ends before them.
-      end(before: start, &state)
       throw error
     }
     pool.ledger.withLock { ledger in
@@ -116,16 +120,5 @@ extension RunningSequence {
     state.open.removeFirst()
     state.keys.append(block.key)
     state.pins.append(pin)
-  }
-
-  private func end(before position: Int, _ state: inout State) {
-    pool.ledger.withLock { ledger in
-      for tail in state.open { ledger.release(tail) }
-      ledger.count(tokens: position - state.tokens.count)
-    }
-    state.open = []
-    state.frames.removeLast(state.frames.count - state.keys.count)
-    state.tokens.removeLast(state.tokens.count - position)
-    state.newTokenCount = 0
   }
 }

@@ -3,7 +3,9 @@ import KVTiering
 extension RunningSequence {
   /// Another sequence with the same tokens: for parallel samples, beams, branches. Nothing is copied: blocks are
   /// shared, the last one until either sequence goes on (copy on write).
-  /// - Throws: what sealing full blocks throws.
+  /// - Precondition: the rows of the last append are written. Afterwards they belong to both and cannot be written
+  ///   again.
+  /// - Throws: what sealing full blocks throws; the sequence is as whole as before.
   public func fork() throws(StoreError) -> RunningSequence {
     let (tokens, keys, tail) = try state.withLock { state throws(StoreError) -> ([Token], [BlockKey], TailFrame?) in
       try checkUsable(state)
@@ -17,22 +19,17 @@ extension RunningSequence {
 
   /// Gives the RAM back without forgetting anything: the rows stay in the store's blocks, the last one as a short
   /// block, which are written to disk and leave RAM when others need it. ``resume()`` brings them back.
-  /// - Throws: `poolExhausted` where a tail that is shared with a fork has to be copied and no frame is left.
+  /// - Precondition: the rows of the last append are written.
+  /// - Throws: `poolExhausted` where a tail that is shared with a fork has to be copied and no frame is left; what
+  ///   sealing throws. The sequence is not preempted then, and as whole as before.
   public func preempt() throws(StoreError) {
     try state.withLock { state throws(StoreError) in
       try checkUsable(state)
       try sealFull(&state)
-      if let tail = state.open.last {
-        if pool.ledger.withLock({ $0.isShared(tail) }) {
-          let own = try copy(of: tail)
-          pool.ledger.withLock { ledger in
-            ledger.release(tail)
-            ledger.hold(own)
-          }
-          state.open = [own]
-        }
-        try sealFirst(state.open[0], &state)
+      if let shared = sharedTail(state) {
+        replaceTail(shared, by: TailFrame(try pager.openFrame(layout: layout), rowCount: 0), &state)
       }
+      if let tail = state.open.first { try sealFirst(tail, &state) }
       letGo(&state)
       state.isPreempted = true
       pool.ledger.withLock { $0.count(running: -1, preempted: 1) }
@@ -43,8 +40,12 @@ extension RunningSequence {
   /// - Throws: `poolExhausted` where its frames do not fit beside those in use, `blockLost` where a block was lost on
   ///   disk; the sequence stays preempted.
   public func resume() throws(StoreError) {
-    let (tokens, keys) = state.withLock { ($0.tokens, $0.keys) }
-    precondition(isPreempted, "a sequence that was not preempted")
+    try pool.space.store.checkWritable()
+    let (tokens, keys) = state.withLock { state in
+      precondition(!state.isFreed, "a sequence that was freed")
+      precondition(state.isPreempted, "a sequence that was not preempted")
+      return (state.tokens, state.keys)
+    }
     let back = RunningSequence(pool: pool)
     do throws(StoreError) {
       try back.adopt(tokens: tokens, keys: keys)
@@ -66,7 +67,10 @@ extension RunningSequence {
       other.keys = keys
       return taken
     }
-    state.withLock { $0 = resumed }
+    state.withLock { state in
+      precondition(!state.isFreed && state.isPreempted, "one sequence is one thread's at a time")
+      state = resumed
+    }
     back.free()
   }
 

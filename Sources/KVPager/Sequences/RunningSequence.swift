@@ -4,6 +4,8 @@ import KVTiering
 // - Tokens lie in the blocks of `keys`, all full, then in the tails of `open`, all full but the last.
 // - While the sequence is in RAM, `frames` names the frames of both, in order, and each is pinned or its own.
 // - A preempted sequence holds no frame; `keys` may end in a short block then.
+// - No error shortens it: whatever throws, each token has its row.
+// - Rows become a block only after the engine wrote them: nothing is sealed while `owed` names a plane.
 // - `keys` are protected from the quota as long as the sequence is.
 // - Only the last tail may be shared with other sequences, and only while it is not full.
 
@@ -24,8 +26,35 @@ public final class RunningSequence: Sendable {
     var frames: [UnsafeRawPointer] = []
     /// Tokens whose rows the last append reserved.
     var newTokenCount = 0
+    /// Planes whose rows of these the engine has not written.
+    var owed = OwedPlanes()
     var isPreempted = false
     var isFreed = false
+  }
+
+  /// Planes whose rows are still to be written.
+  struct OwedPlanes {
+    private var isOwed: [Bool] = []
+    private var count = 0
+
+    var isEmpty: Bool { count == 0 }
+
+    mutating func owe(planeCount: Int) {
+      clear()
+      isOwed.append(contentsOf: repeatElement(true, count: planeCount))
+      count = planeCount
+    }
+
+    mutating func clear() {
+      isOwed.removeAll(keepingCapacity: true)
+      count = 0
+    }
+
+    mutating func write(plane: Int) {
+      guard isOwed.indices.contains(plane), isOwed[plane] else { return }
+      isOwed[plane] = false
+      count -= 1
+    }
   }
 
   /// Pinned blocks, to be kept in a list.
@@ -52,7 +81,7 @@ public final class RunningSequence: Sendable {
   /// `layout.planeOffset(p)`, its rows one after the other. Valid until the sequence is changed next; empty while it is
   /// preempted.
   public var unsafeFrames: [UnsafeRawPointer] {
-    state.withLock { $0 }.frames
+    state.withLock { $0.frames }
   }
 
   /// Ends the sequence: its frames may be used by others at once. Full blocks stay as cache, in RAM while there is room
@@ -82,6 +111,7 @@ public final class RunningSequence: Sendable {
     state.open = []
     state.frames = []
     state.newTokenCount = 0
+    state.owed.clear()
   }
 
   func checkUsable(_ state: State) throws(StoreError) {

@@ -22,10 +22,16 @@ final class TailFrame: Sendable {
   var rowCount: Int { state.withLock { $0.rowCount } }
   func grow(by count: Int) { state.withLock { $0.rowCount += count } }
 
-  /// The frame, to be sealed; the tail is used up.
-  func take() -> OpenFrame {
+  /// Lets `body` make a block of the frame, after which the tail is used up. Where it throws, the tail keeps the frame.
+  func seal<R>(_ body: (inout OpenFrame) throws(StoreError) -> R) throws(StoreError) -> R {
     var taken: OpenFrame? = state.withLock { $0.frame.take() }
-    guard let frame = taken.take() else { preconditionFailure("a tail is sealed once") }
-    return frame
+    guard var frame = taken.take() else { preconditionFailure("a tail is sealed once") }
+    do throws(StoreError) {
+      return try body(&frame)
+    } catch {
+      var given: OpenFrame? = frame
+      state.withLock { $0.frame = given.take() }
+      throw error
+    }
   }
 }
