@@ -83,6 +83,19 @@ import Testing
     #expect(workload.prefixBlocks[workload.requests[1].prefix] == [0, 1])
   }
 
+  @Test func `names count where they stand for a full block, however many more there are`() throws {
+    let many = (1000..<400_000).map(String.init).joined(separator: ",")
+    let workload = try read(
+      """
+      {"timestamp":0,"hash_ids":[7,5,6],"input_length":1100,"output_length":1}
+      {"timestamp":1,"input_length":600,"output_length":1,"hash_ids":[7]}
+      {"timestamp":2,"input_length":1,"output_length":1,"hash_ids":[\(many)]}
+      {"timestamp":3,"input_length":1024,"output_length":1,"hash_ids":[7,6]}
+      """)
+    #expect(workload.uniquePrefixBlockCount == 3)
+    #expect(workload.requests.map { Array(workload.prefixBlocks[$0.prefix]) } == [[0, 1], [0], [], [0, 2]])
+  }
+
   @Test func `a table's times count to the microsecond, across a leap day`() throws {
     let workload = try read(
       "TIMESTAMP,ContextTokens,GeneratedTokens\r\n2024-02-28 23:59:59.5000000,10,1\r\n"
@@ -98,6 +111,10 @@ import Testing
     ("{\"timestamp\":1,\"input_length\":2,\"output_length\":3}\n{\"timestamp\":1,", "line 2, byte 16"),
     ("{\"timestamp\":-1,\"input_length\":2,\"output_length\":3}", "a whole number is expected"),
     ("{\"timestamp\":1,\"input_length\":99999999999,\"output_length\":3}", "a number over"),
+    (
+      "{\"timestamp\":1,\"input_length\":16777216,\"output_length\":1}",
+      "line 1, byte 58: a request of 16777217 tokens, prompt and output; at most 16777216"
+    ),
     ("{\"timestamp\":1,\"input_length\":0,\"output_length\":3}", "input_length 0"),
     ("{\"timestamp\":1,\"input_length\":1,\"output_length\":3} x", "text after the request"),
     ("{\"a\":" + String(repeating: "[", count: 100), "levels"),
@@ -105,6 +122,10 @@ import Testing
     ("TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16,1,2", "line 2, byte 1: a time such as"),
     ("TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46,1", "line 2, byte 22"),
     ("TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46,1,2,3", "more fields than titles"),
+    (
+      "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46,9000000,9000000",
+      "line 2, byte 36: a request of 18000000 tokens"
+    ),
   ])
   func `what is no trace is refused by line and byte`(text: String, words: String) throws {
     let message = try refusal(text)
@@ -148,7 +169,7 @@ import Testing
         let workload = try read(bytes)
         readCount += 1
         for request in workload.requests {
-          #expect(request.promptTokenCount > 0 && request.tokenCount <= 2 * ServingWorkload.tokenLimit)
+          #expect(request.promptTokenCount > 0 && request.tokenCount <= ServingWorkload.tokenLimit)
           #expect(request.prefix.upperBound <= workload.prefixBlocks.count)
         }
       } catch let error as StoreError {

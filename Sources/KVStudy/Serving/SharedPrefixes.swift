@@ -1,9 +1,6 @@
-// Invariants: `residentCount` is the number of names with holders.
-
 /// Which prefix blocks are in memory, and how many requests hold each.
 struct SharedPrefixes {
   private var holders: [Int32]
-  private(set) var residentCount = 0
 
   init(nameCount: Int) { holders = Array(repeating: 0, count: nameCount) }
 
@@ -14,7 +11,6 @@ struct SharedPrefixes {
       if holders[Int(name)] == 0 { fresh += 1 }
       holders[Int(name)] += 1
     }
-    residentCount += fresh
     return fresh
   }
 
@@ -25,7 +21,6 @@ struct SharedPrefixes {
       holders[Int(name)] -= 1
       if holders[Int(name)] == 0 { gone += 1 }
     }
-    residentCount -= gone
     return gone
   }
 }

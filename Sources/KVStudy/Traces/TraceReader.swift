@@ -16,7 +16,10 @@ struct TraceReader {
   private let name: String
   private var requests: [ServingRequest] = []
   private var prefixBlocks: [Int32] = []
+  /// Numbers of the names of full blocks.
   private var numbers: [Int: Int32] = [:]
+  /// The names that the line at hand gives.
+  private var names: [Int] = []
 
   private init(name: String) { self.name = name }
 
@@ -76,7 +79,7 @@ struct TraceReader {
   private mutating func readObject(_ given: FieldReader) throws(LineFlaw) {
     var fields = given
     var (timestamp, prompt, output): (Int?, Int?, Int?)
-    let firstBlock = prefixBlocks.count
+    names.removeAll(keepingCapacity: true)
     try fields.expect("{")
     if !fields.takes("}") {
       repeat {
@@ -98,30 +101,41 @@ struct TraceReader {
       throw fields.flaw("a request has timestamp, input_length and output_length")
     }
     guard prompt > 0 else { throw fields.flaw("a request with input_length 0") }
+    try Self.check(prompt, output, fields)
+    let firstBlock = prefixBlocks.count
     // A last block that the prompt does not fill is its own: only full ones are shared.
-    let fullCount = min(prefixBlocks.count - firstBlock, prompt / Self.prefixBlockTokenCount)
-    prefixBlocks.removeLast(prefixBlocks.count - firstBlock - fullCount)
+    for name in names.prefix(prompt / Self.prefixBlockTokenCount) { prefixBlocks.append(number(of: name)) }
     requests.append(
       ServingRequest(
         arrivalMicroseconds: timestamp, promptTokenCount: prompt, outputTokenCount: output,
         prefix: firstBlock..<prefixBlocks.count))
   }
 
+  /// Keeps the names that the longest prompt can fill blocks of: how many count is known when the line is read.
   private mutating func readNames(_ fields: inout FieldReader) throws(LineFlaw) {
+    names.removeAll(keepingCapacity: true)
     try fields.expect("[")
     if fields.takes("]") { return }
     repeat {
       let name = try fields.count(1 << 53)
-      guard prefixBlocks.count <= ServingWorkload.prefixBlockLimit else { throw fields.flaw("too many blocks") }
-      if let number = numbers[name] {
-        prefixBlocks.append(number)
-      } else {
-        let number = Int32(numbers.count)
-        numbers[name] = number
-        prefixBlocks.append(number)
-      }
+      if names.count < ServingWorkload.tokenLimit / Self.prefixBlockTokenCount { names.append(name) }
     } while fields.takes(",")
     try fields.expect("]")
+  }
+
+  private mutating func number(of name: Int) -> Int32 {
+    if let number = numbers[name] { return number }
+    let number = Int32(numbers.count)
+    numbers[name] = number
+    return number
+  }
+
+  private static func check(_ prompt: Int, _ output: Int, _ fields: FieldReader) throws(LineFlaw) {
+    guard prompt + output <= ServingWorkload.tokenLimit else {
+      throw fields.flaw(
+        "a request of \(prompt + output) tokens, prompt and output; at most \(ServingWorkload.tokenLimit) can be served"
+      )
+    }
   }
 
   private func readTitles(_ line: ArraySlice<UInt8>) throws(LineFlaw) {
@@ -145,6 +159,7 @@ struct TraceReader {
     fields.skipBlanks()
     guard fields.isAtEnd else { throw fields.flaw("more fields than titles") }
     guard prompt > 0 else { throw fields.flaw("a request without a prompt") }
+    try Self.check(prompt, output, fields)
     requests.append(
       ServingRequest(arrivalMicroseconds: arrival, promptTokenCount: prompt, outputTokenCount: output))
   }

@@ -3,6 +3,9 @@ import KVBlocks
 /// A workload that a few numbers tell wholly.
 package struct GeneratedWorkload: Hashable, Sendable {
   package static let requestLimit = 1_000_000
+  package static let commonRequestCount = 18_000
+  package static let commonRequestRate = 5.0
+  package static let commonSeed: UInt64 = 1
 
   /// What was asked for: "chat", "uniform:100-2000/fixed:50".
   let text: String
@@ -16,7 +19,8 @@ package struct GeneratedWorkload: Hashable, Sendable {
   /// - Parameter text: `chat`, or a distribution of lengths; after a slash that of the outputs, where it is another.
   /// - Throws: `invalidArgument`, naming what cannot be.
   package init(
-    _ text: String, requestCount: Int = 18_000, requestRate: Double = 5, seed: UInt64 = 1
+    _ text: String, requestCount: Int = commonRequestCount, requestRate: Double = commonRequestRate,
+    seed: UInt64 = commonSeed
   ) throws(StoreError) {
     let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
     self.text = text
@@ -25,6 +29,11 @@ package struct GeneratedWorkload: Hashable, Sendable {
       outputs = parts[1] == "chat" ? .chatOutputs : try LengthDistribution(parts[1])
     } else {
       outputs = parts[0] == "chat" ? .chatOutputs : prompts
+    }
+    guard prompts.longest + outputs.longest <= ServingWorkload.tokenLimit else {
+      throw .invalidArgument(
+        "\"\(text)\" gives requests of up to \(prompts.longest + outputs.longest) tokens, prompt and output; "
+          + "at most \(ServingWorkload.tokenLimit) can be served")
     }
     guard (1...Self.requestLimit).contains(requestCount) else {
       throw .invalidArgument("\(requestCount) requests; give 1 to \(Self.requestLimit)")

@@ -21,8 +21,8 @@ package enum LengthDistribution: Hashable, Sendable {
     var distribution: LengthDistribution
   }
 
-  /// The longest that a distribution without an end of its own gives.
-  static let longest = 32_768
+  /// The longest that a distribution without an end of its own gives, unless its median is longer.
+  private static let openEnd = 32_768
 
   /// Prompts of chats: questions, ones with some text attached, ones with a whole document.
   static let chatPrompts = LengthDistribution.mixture([
@@ -59,13 +59,23 @@ package enum LengthDistribution: Hashable, Sendable {
     }
   }
 
+  /// The longest that may be drawn.
+  var longest: Int {
+    switch self {
+    case .fixed(let length): length
+    case .uniform(let range): range.upperBound
+    case .lognormal(let median, _): max(Self.openEnd, Int(median))
+    case .mixture(let parts): parts.reduce(0) { max($0, $1.distribution.longest) }
+    }
+  }
+
   func draw(_ draws: inout SeededDraws) -> Int {
     switch self {
     case .fixed(let length): return length
     case .uniform(let range): return range.lowerBound + draws.below(range.count)
     case .lognormal(let median, let sigma):
       let length = (median * exp(sigma * draws.normal())).rounded()
-      return Int(min(max(length, 1), Double(max(Self.longest, Int(median)))))
+      return Int(min(max(length, 1), Double(longest)))
     case .mixture(let parts):
       var place = draws.below(parts.reduce(0) { $0 + $1.weight })
       for part in parts {

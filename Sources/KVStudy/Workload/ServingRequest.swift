@@ -23,9 +23,10 @@ package struct ServingRequest: Hashable, Sendable {
 
 /// Requests in the order of their arrival.
 package struct ServingWorkload: Sendable {
-  /// Of one request's tokens, and of all prefix blocks that a workload names.
+  /// Of one request's tokens, prompt and output.
   package static let tokenLimit = 1 << 24
   package static let requestLimit = 5_000_000
+  /// Of all references to prefix blocks.
   package static let prefixBlockLimit = 1 << 26
 
   /// "chat, 18,000 requests at 5 a second, seed 1", or a file's name.
