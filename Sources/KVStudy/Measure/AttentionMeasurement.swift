@@ -26,6 +26,9 @@ package struct AttentionMeasurement: Sendable {
   }
 
   package static let roundCount = 25
+  /// Tokens of a context, whatever their rows take; and the most that its rows may take.
+  static let leastTokenCount = 512
+  static let byteCountLimit = 1 << 30
 
   package var contextTokenCount: Int
   /// Of one layer's keys and values: more than the caches hold.
@@ -33,19 +36,22 @@ package struct AttentionMeasurement: Sendable {
   package var cacheByteCount: Int
   /// Over one array.
   package var contiguousMicroseconds: Double
-  /// One array against itself, measured like the others: what of them is noise.
+  /// One array against itself, measured like the others.
   package var controlRatio: Double
+  /// Median over the rounds of how far the control's ratio is from 1: what of a difference is noise.
+  package var controlSpread: Double
   package var figures: [Figure]
 
   package init(
     contextTokenCount: Int, byteCount: Int, cacheByteCount: Int, contiguousMicroseconds: Double, controlRatio: Double,
-    figures: [Figure]
+    controlSpread: Double, figures: [Figure]
   ) {
     self.contextTokenCount = contextTokenCount
     self.byteCount = byteCount
     self.cacheByteCount = cacheByteCount
     self.contiguousMicroseconds = contiguousMicroseconds
     self.controlRatio = controlRatio
+    self.controlSpread = controlSpread
     self.figures = figures
   }
 
@@ -56,10 +62,15 @@ package struct AttentionMeasurement: Sendable {
     let shape = try AttentionShape(
       elementType: layout.elementType, headSize: layout.headSize, queryHeadCount: layout.queryHeadCount,
       keyValueHeadCount: layout.keyValueHeadCount)
+    guard 2 * leastTokenCount * shape.rowByteCount <= byteCountLimit else {
+      throw .invalidArgument(
+        "\(leastTokenCount) tokens of one layer take more than \(byteCountLimit >> 30) GiB: "
+          + "\(shape.rowByteCount) bytes each for keys and for values")
+    }
     let attention = try PagedAttention(shape)
     let cache = lastLevelCacheByteCount
     let wanted = min(max(4 * cache, 64 << 20), 256 << 20)
-    let tokenCount = max(1, wanted / (2 * shape.rowByteCount) / 512) * 512
+    let tokenCount = max(1, wanted / (2 * shape.rowByteCount) / leastTokenCount) * leastTokenCount
     let memory = UnsafeMutableRawBufferPointer.allocate(
       byteCount: 2 * tokenCount * shape.rowByteCount, alignment: 4096)
     defer { memory.deallocate() }
@@ -79,9 +90,8 @@ package struct AttentionMeasurement: Sendable {
     var outputs = [Float](repeating: 0, count: shape.queryCount)
     var times = sizes.map { _ in [Double]() }
     for round in 0...roundCount {
-      // Whoever begins a round is another one each time.
-      for turn in sizes.indices {
-        let index = (turn + round) % sizes.count
+      // In an order that is drawn anew: what a pass leaves in the caches is nobody's in particular to find.
+      for index in sizes.indices.shuffled(using: &draws) {
         let time = Stopwatch.microseconds {
           var span = outputs.mutableSpan
           attention.decode([rows[index]], queries: queries.span, outputs: &span)
@@ -90,14 +100,17 @@ package struct AttentionMeasurement: Sendable {
         if round > 0 { times[index].append(time) }
       }
     }
-    func ratio(_ index: Int) -> Double { Stopwatch.median(zip(times[index], times[0]).map { $0 / $1 }) }
+    func ratios(_ index: Int) -> [Double] { zip(times[index], times[0]).map { $0 / $1 } }
     let figures = sizes.indices.dropFirst(2).map { index in
       Figure(
-        blockTokenCount: sizes[index], ratio: ratio(index), microseconds: Stopwatch.median(times[index]))
+        blockTokenCount: sizes[index], ratio: Stopwatch.median(ratios(index)),
+        microseconds: Stopwatch.median(times[index]))
     }
+    let control = ratios(1)
     return AttentionMeasurement(
       contextTokenCount: tokenCount, byteCount: memory.count, cacheByteCount: cache,
-      contiguousMicroseconds: Stopwatch.median(times[0]), controlRatio: ratio(1), figures: figures)
+      contiguousMicroseconds: Stopwatch.median(times[0]), controlRatio: Stopwatch.median(control),
+      controlSpread: Stopwatch.median(control.map { abs($0 - 1) }), figures: figures)
   }
 
   private static var lastLevelCacheByteCount: Int {

@@ -51,7 +51,7 @@ package struct CodecMeasurement: Sendable {
     var benches: [CodecBench] = []
     for size in sizes { benches.append(try CodecBench(rows, blockTokenCount: size)) }
     for _ in 0..<roundCount {
-      for index in benches.indices { try benches[index].run() }
+      for index in benches.indices { try benches[index].run(rows) }
     }
     let figures = benches.map { bench in
       // The planes that were not tried are like those that were.
@@ -76,44 +76,46 @@ package struct CodecMeasurement: Sendable {
   }
 }
 
-/// Rows cut into blocks of one size.
+/// Rows cut into blocks of one size, each when its turn comes: no more than one is held.
 private struct CodecBench {
   let blockTokenCount: Int
   let layout: BlockLayout
-  var blocks: [(descriptor: BlockDescriptor, frame: [UInt8])] = []
   var encodeTimes: [Double] = []
   var decodeTimes: [Double] = []
   /// Of all planes in all blocks, headers not counted.
   var storedByteCount = 0
 
-  var blockCount: Int { blocks.count }
+  let blockCount: Int
   var tokenByteCount: Int { layout.tokenByteCount }
-  var byteCount: Int { blocks.count * blockTokenCount * layout.tokenByteCount }
+  var byteCount: Int { blockCount * blockTokenCount * layout.tokenByteCount }
 
   init(_ rows: SampleRows, blockTokenCount: Int) throws(StoreError) {
     self.blockTokenCount = blockTokenCount
     layout = try BlockLayout(blockTokenCount: blockTokenCount, planes: rows.planes.map(\.layout))
-    let root = ChainHash.root(seed: "study")
-    for start in stride(from: 0, through: rows.tokenCount - blockTokenCount, by: blockTokenCount) {
-      var frame = [UInt8](repeating: 0, count: layout.frameByteCount)
-      for (index, plane) in rows.planes.enumerated() {
-        let row = plane.layout.rowByteCount
-        let range = layout.byteRange(ofPlane: index, rows: 0..<blockTokenCount)
-        frame.replaceSubrange(range, with: plane.bytes[start * row..<(start + blockTokenCount) * row])
-      }
-      let tokens = (start..<start + blockTokenCount).map { Token($0) }
-      blocks.append((BlockDescriptor(space: SpaceID(rawValue: 1), parent: root, tokens: tokens), frame))
+    blockCount = rows.tokenCount / blockTokenCount
+  }
+
+  private func cut(_ rows: SampleRows, from start: Int, into frame: inout [UInt8]) -> BlockDescriptor {
+    for (index, plane) in rows.planes.enumerated() {
+      let row = plane.layout.rowByteCount
+      let range = layout.byteRange(ofPlane: index, rows: 0..<blockTokenCount)
+      frame.replaceSubrange(range, with: plane.bytes[start * row..<(start + blockTokenCount) * row])
     }
+    let tokens = (start..<start + blockTokenCount).map { Token($0) }
+    return BlockDescriptor(space: SpaceID(rawValue: 1), parent: ChainHash.root(seed: "study"), tokens: tokens)
   }
 
   /// Encodes and decodes all blocks once.
-  mutating func run() throws(StoreError) {
+  mutating func run(_ rows: SampleRows) throws(StoreError) {
     var encoder = BlockEncoder()
     var decoder = BlockDecoder()
-    var decoded = [UInt8](repeating: 0, count: layout.frameByteCount)
+    var (frame, decoded) = (
+      [UInt8](repeating: 0, count: layout.frameByteCount), [UInt8](repeating: 0, count: layout.frameByteCount)
+    )
     var (encodeTime, decodeTime, stored) = (0.0, 0.0, 0)
     do throws(FrameError) {
-      for (descriptor, frame) in blocks {
+      for block in 0..<blockCount {
+        let descriptor = cut(rows, from: block * blockTokenCount, into: &frame)
         var bytes = UnsafeRawBufferPointer(start: nil, count: 0)
         encodeTime += try Stopwatch.microseconds { () throws(FrameError) in
           bytes = try frame.span.bytes.withUnsafeBytes { (rows) throws(FrameError) in

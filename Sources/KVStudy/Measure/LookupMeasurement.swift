@@ -45,43 +45,50 @@ package struct LookupMeasurement: Sendable {
     var draws = SeededDraws(seed: 3)
     let tokens = (0..<tokenCount).map { _ in Token(draws.below(128_000)) }
     let sizes = AllocationPolicy.blockTokenCounts
-    var (hashing, memory, disk) = (sizes.map { _ in 0.0 }, sizes.map { _ in 0.0 }, sizes.map { _ in 0.0 })
+    var times = sizes.map { _ in Times() }
     let store = try Store(at: folder.store)
     let spaces = try spaces(of: store, sizes)
     for space in spaces { try insert(tokens, space) }
     try store.writeBack()
-    for (index, space) in spaces.enumerated() {
-      hashing[index] = Self.median {
-        _ = ChainHash.hashes(
-          ofFullBlocksIn: tokens, blockTokenCount: sizes[index], root: space.root)
+    for _ in 0..<roundCount {
+      for index in sizes.indices.shuffled(using: &draws) {
+        let space = spaces[index]
+        times[index].hashing.append(
+          Stopwatch.microseconds {
+            _ = ChainHash.hashes(ofFullBlocksIn: tokens, blockTokenCount: sizes[index], root: space.root)
+          })
+        times[index].memory.append(
+          try Stopwatch.microseconds { () throws(StoreError) in try find(tokens, space, inMemory: true) })
       }
-      memory[index] = try Self.median { () throws(StoreError) in try find(tokens, space, inMemory: true) }
     }
     try store.close()
     // Opened anew it has nothing in RAM, and looking up alone loads nothing.
     let reopened = try Store(at: folder.store)
-    for (index, space) in try self.spaces(of: reopened, sizes).enumerated() {
-      disk[index] = try Self.median { () throws(StoreError) in try find(tokens, space, inMemory: false) }
+    let stored = try self.spaces(of: reopened, sizes)
+    for _ in 0..<roundCount {
+      for index in sizes.indices.shuffled(using: &draws) {
+        times[index].disk.append(
+          try Stopwatch.microseconds { () throws(StoreError) in try find(tokens, stored[index], inMemory: false) })
+      }
     }
     try reopened.close()
     let figures = sizes.indices.map { index in
       Figure(
-        blockTokenCount: sizes[index], hashingMicroseconds: hashing[index], memoryMicroseconds: memory[index],
-        diskMicroseconds: disk[index])
+        blockTokenCount: sizes[index], hashingMicroseconds: median(times[index].hashing),
+        memoryMicroseconds: median(times[index].memory), diskMicroseconds: median(times[index].disk))
     }
     return LookupMeasurement(figures: figures)
   }
 
-  /// For 1,000 tokens.
-  private static func median(_ body: () throws(StoreError) -> Void) throws(StoreError) -> Double {
-    var times: [Double] = []
-    for _ in 0..<roundCount { times.append(try Stopwatch.microseconds(body)) }
-    return Stopwatch.median(times) * 1000 / Double(tokenCount)
+  /// A size's, one of each in every round.
+  private struct Times {
+    var hashing: [Double] = []
+    var memory: [Double] = []
+    var disk: [Double] = []
   }
 
-  private static func median(_ body: () -> Void) -> Double {
-    Stopwatch.median((0..<roundCount).map { _ in Stopwatch.microseconds(body) }) * 1000 / Double(tokenCount)
-  }
+  /// For 1,000 tokens.
+  private static func median(_ times: [Double]) -> Double { Stopwatch.median(times) * 1000 / Double(tokenCount) }
 
   /// Rows as short as can be: a look-up reads none.
   private static func spaces(of store: Store, _ sizes: [Int]) throws(StoreError) -> [CacheSpace] {

@@ -13,6 +13,8 @@ import KVPager
 package struct SampleRows: Sendable {
   package static let tokenLimit = 1024
   package static let planeLimit = 4
+  /// Bytes of a made-up plane, unless two rows take more.
+  private static let planeByteCount = 16 << 20
 
   /// Plane by plane, token-major.
   package var planes: [(layout: PlaneLayout, bytes: [UInt8])]
@@ -28,12 +30,9 @@ package struct SampleRows: Sendable {
     tokenCount = min(longest.tokenCount, Self.tokenLimit)
     source = longest.name
     let layout = space.layout
-    // Keys and values of the first layer and of one in the middle.
-    let middle = layout.planes.count / 4 * 2
-    let chosen = Array(Set([0, 1, middle, middle + 1].filter { $0 < layout.planes.count })).sorted()
     let session = try space.session(named: longest.name)
     planes = []
-    for plane in chosen {
+    for plane in Self.planes(of: layout) {
       let byteCount = tokenCount * layout.planes[plane].rowByteCount
       guard byteCount <= 64 << 20 else { return nil }
       var bytes = [UInt8](repeating: 0, count: byteCount)
@@ -50,18 +49,27 @@ package struct SampleRows: Sendable {
     }
   }
 
+  /// Keys and values of the first layer and of the one in the middle, whatever order the engine's planes are in.
+  static func planes(of layout: BlockLayout) -> [Int] {
+    let layers = Set(layout.planes.map(\.plane.layer)).sorted()
+    let chosen = layers.count > 1 ? [layers[0], layers[layers.count / 2]] : layers
+    return chosen.flatMap { layer in
+      [Plane.Kind.keys, .values].compactMap { layout.index(of: Plane($0, layer: layer)) }
+    }
+  }
+
   /// Rows that resemble keys and values: each element has its own mean and spread over the tokens, a few elements are
   /// far larger than the rest, and a token's row is near the one before; keys more so than values.
   package init(_ layout: StudyLayout) {
-    tokenCount = Self.tokenLimit
     // Quantised types are not made up: their bytes would tell nothing.
     let type = [.f16, .bf16, .f32].contains(layout.elementType) ? layout.elementType : .f16
     let elementCount = layout.keyValueHeadCount * layout.headSize
+    let rowByteCount = elementCount * type.unitByteCount
+    tokenCount = Self.madeUpTokenCount(rowByteCount: rowByteCount)
     var draws = SeededDraws(seed: 4)
     planes = []
     for index in 0..<Self.planeLimit {
       let plane = Plane(index % 2 == 0 ? .keys : .values, layer: index / 2)
-      let rowByteCount = elementCount * type.unitByteCount
       let likeness = plane.kind == .keys ? 0.5 : 0.2
       let fresh = (1 - likeness * likeness).squareRoot()
       var (means, spreads, state) = ([Double](), [Double](), [Double]())
@@ -87,6 +95,8 @@ package struct SampleRows: Sendable {
       planes.append((PlaneLayout(plane, elementType: type, rowByteCount: rowByteCount), bytes))
     }
   }
+
+  static func madeUpTokenCount(rowByteCount: Int) -> Int { min(tokenLimit, max(2, planeByteCount / rowByteCount)) }
 
   private static func store(
     _ value: Float, _ type: ElementType, _ buffer: UnsafeMutableRawBufferPointer, at offset: Int

@@ -15,6 +15,7 @@ extension AttentionMeasurement: JSONConvertible {
       "contextTokens": .integer(contextTokenCount), "bytes": .integer(byteCount),
       "cacheBytes": .integer(cacheByteCount), "rounds": .integer(Self.roundCount),
       "contiguousMicroseconds": .number(contiguousMicroseconds), "controlRatio": .number(controlRatio),
+      "controlSpread": .number(controlSpread),
       "sizes": .array(
         figures.map {
           [

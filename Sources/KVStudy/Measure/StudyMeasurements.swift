@@ -20,10 +20,12 @@ package struct StudyMeasurements: Sendable {
   }
 
   /// - Parameter rows: of a store; nil: made up.
-  /// - Throws: what a store in the folder for temporary files throws (`diskFull`, `permissionDenied`).
+  /// - Throws: `invalidArgument` for rows that no store takes; what a store in the folder for temporary files throws
+  ///   (`diskFull`, `permissionDenied`).
   package static func measure(
     _ layout: StudyLayout, rows: SampleRows?, progress: (String) -> Void
   ) throws(StoreError) -> StudyMeasurements {
+    try checkRows(of: layout)
     progress("attention through blocks")
     var attention: AttentionMeasurement?
     var refusal: String?
@@ -40,14 +42,23 @@ package struct StudyMeasurements: Sendable {
     return StudyMeasurements(attention: attention, attentionRefusal: refusal, lookup: lookup, codec: codec)
   }
 
+  /// Rows longer than a store's cannot be compressed as one stores them. A store's own are never so long.
+  private static func checkRows(of layout: StudyLayout) throws(StoreError) {
+    let rowByteCount = layout.planeRowByteCount
+    guard rowByteCount <= BlockLayout.rowByteCountLimit else {
+      throw .invalidArgument(
+        "a token's keys of one layer take \(rowByteCount) bytes, and a store takes up to "
+          + "\(BlockLayout.rowByteCountLimit): give fewer or shorter heads, or add --no-measure")
+    }
+  }
+
   // MARK: As shares, for a recommendation
 
   /// Time that attention takes longer than over one array; none where the difference is no larger than that of one
-  /// array to itself.
+  /// array to itself in a round.
   func attentionCost(_ blockTokenCount: Int) -> Double? {
     guard let attention, let figure = attention.figure(blockTokenCount) else { return nil }
-    let noise = abs(attention.controlRatio - 1)
-    return figure.ratio - 1 > noise ? figure.ratio - 1 : 0
+    return figure.ratio - 1 > attention.controlSpread ? figure.ratio - 1 : 0
   }
 
   /// Bytes on disk more than at the size that takes least.

@@ -60,7 +60,8 @@ package struct StudyLayout: Hashable, Sendable {
     } else {
       size = [128, 64, 96, 80, 256, 32, 16].first { elementCount % $0 == 0 } ?? elementCount
     }
-    guard size > 0, elementCount % size == 0, keyValueHeadCount.map({ $0 * size == elementCount }) ?? true else {
+    guard size > 0, elementCount % size == 0, keyValueHeadCount.map({ $0 == elementCount / size }) ?? true
+    else {
       throw .invalidArgument(
         "the store's rows have \(elementCount) elements, which are not whole heads of \(size); "
           + "give --head-size or --kv-heads that fit")
@@ -78,6 +79,12 @@ package struct StudyLayout: Hashable, Sendable {
     tokenByteCount = layout.tokenByteCount
     self.source = source
     headsAreAssumed = headSize == nil && keyValueHeadCount == nil
+  }
+
+  /// Bytes of one token's keys, or values, in one layer.
+  var planeRowByteCount: Int {
+    let elementCount = keyValueHeadCount * headSize
+    return elementCount / elementType.unitValueCount * elementType.unitByteCount
   }
 
   /// "32 layers, 8 heads of 128, f16".
