@@ -70,10 +70,43 @@ import Testing
     ["--distribution", "uniform:9-3"], ["--distribution", "lognormal:100"], ["--requests", "0"], ["--rate", "0"],
     ["--capacity", "1"], ["--type", "q8_0"], ["--heads", "3"], ["--query-heads", "31"], ["--max-length", "0"],
     ["--prefill-rate", "0"], ["--layers", "0"], ["--requests", "99999999"],
+    ["--distribution", "fixed:9000000", "--requests", "1"],
+    // 2^63 bytes.
+    [
+      "--layers", "4096", "--kv-heads", "4096", "--query-heads", "4096", "--head-size", "4096", "--type", "f32",
+      "--distribution", "fixed:8388608", "--requests", "1",
+    ],
   ])
   func `what cannot be meant is wrong usage`(arguments: [String]) throws {
     let outcome = try CommandLineTool.run(["study", "paging", "--no-measure"] + arguments, expecting: 2)
     #expect(outcome.output.isEmpty && outcome.error.contains("kvpager: "))
+  }
+
+  @Test(arguments: [["--max-length", "0"], ["--prefill-rate", "0"], ["--capacity", "1"]])
+  func `what cannot be meant is refused before the workload is read and anything is measured`(arguments: [String])
+    throws
+  {
+    let outcome = try CommandLineTool.run(
+      ["study", "paging", "--trace", "/nowhere/x.jsonl"] + arguments, expecting: 2)
+    #expect(!outcome.error.contains("/nowhere"), "\(outcome.error)")
+  }
+
+  @Test func `rows that no store takes are refused before anything is measured`() throws {
+    let rows = ["--kv-heads", "4096", "--query-heads", "4096", "--head-size", "4096", "--type", "f32"]
+    let outcome = try CommandLineTool.run(["study", "paging", "--requests", "1"] + rows, expecting: 2)
+    #expect(outcome.error.contains("67108864 bytes") && outcome.error.contains("--no-measure"), "\(outcome.error)")
+    try CommandLineTool.run(["study", "paging", "--no-measure", "--requests", "1"] + rows)
+  }
+
+  @Test func `heads that no row has are refused, however many`() throws {
+    let folder = try Folder()
+    try folder.importSample(Samples.quantized, as: "chat")
+    for count in ["3", "4611686018427387905", "9223372036854775807"] {
+      let outcome = try CommandLineTool.run(
+        ["study", "paging", "--no-measure", "--store", folder.store, "--head-size", "2", "--kv-heads", count],
+        expecting: 2)
+      #expect(outcome.error.contains("give --head-size or --kv-heads that fit"), "\(outcome.error)")
+    }
   }
 
   @Test func `a trace that is not there, and one without zstd, are refused with the remedy`() throws {

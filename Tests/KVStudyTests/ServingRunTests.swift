@@ -57,6 +57,63 @@ import Testing
     }
   }
 
+  /// An hour of requests, a few in the two hours before, one ten hours later.
+  private static func unevenDay(hourOnly: Bool = false) -> ServingWorkload {
+    let quiet = hourOnly ? [] : stride(from: 0, to: 7_200, by: 600).map { $0 } + [36_000]
+    let arrivals = quiet + Array(7_200..<10_800)
+    return ServingWorkload(
+      name: "day",
+      requests: arrivals.sorted().map {
+        ServingRequest(arrivalMicroseconds: $0 * 1_000_000, promptTokenCount: 100, outputTokenCount: 10)
+      })
+  }
+
+  @Test func `the mean is over the span, and what goes on after the last arrival is none of it`() {
+    func mean(_ arrivals: [Int]) -> Int {
+      let requests = arrivals.map {
+        ServingRequest(arrivalMicroseconds: $0 * 1_000_000, promptTokenCount: 1_000, outputTokenCount: 0)
+      }
+      var model = ServingModel(capacityTokenCount: 1, maximumTokenCount: 1_000)
+      model.stepMicroseconds = 1_000_000
+      model.prefillRate = 10
+      return BusiestHour(ServingWorkload(name: "few", requests: requests), model).meanTokenCount
+    }
+    // Each stays for a hundred seconds.
+    #expect(mean([0, 0, 0]) == 3_000)
+    #expect(mean([0, 100]) == 1_000)
+    #expect(mean([0, 10]) == 1_000)
+    #expect(mean([0, 50, 100]) == 1_500)
+    #expect(mean([0, 200]) == 500)
+  }
+
+  @Test func `means are over the busiest hour, which idle hours do not dilute`() throws {
+    var options = PagingStudyOptions()
+    options.stepMicroseconds = 1_000_000
+    let plan = try ServingPlan(Self.unevenDay(), options)
+    #expect(plan.measuredMicroseconds == 7_200_000_000..<10_800_000_000)
+    let alone = try ServingPlan(Self.unevenDay(hourOnly: true), options)
+    #expect(alone.measuredMicroseconds == nil)
+    for policy in AllocationPolicy.contiguous + [.paged(blockTokenCount: 16, sharesPrefixes: false)] {
+      let outcome = ServingRun.outcome(plan.workload, plan.model, policy)
+      #expect(outcome.sums.stepCount == 3_600)
+      // Parts of five minutes: twelve are the hour.
+      #expect(outcome.timeline.partStepCount == 300 && outcome.timeline.stepCount == 36_000)
+      var hour = MemoryIntegral()
+      for part in outcome.timeline.parts[24..<36] {
+        hour.used += part.used
+        hour.reserved += part.reserved
+        hour.inside += part.inside
+        hour.free += part.free
+        hour.held += part.held
+      }
+      #expect(outcome.sums.used == hour.used && outcome.sums.reserved == hour.reserved)
+      #expect(outcome.sums.inside == hour.inside && outcome.sums.free == hour.free && outcome.sums.held == hour.held)
+      #expect(outcome.admittedCount + outcome.refusedCount == plan.workload.requests.count, "all are counted")
+      let busy = ServingRun.outcome(alone.workload, alone.model, policy)
+      #expect(abs(outcome.meanHeld - busy.meanHeld) < 0.1, "\(outcome.meanHeld), \(busy.meanHeld)")
+    }
+  }
+
   @Test
   func `in the scenario contiguous memory refuses the long request though far more is free, and paging admits it`() {
     let scenario = FragmentationScenario()

@@ -62,7 +62,7 @@ import Testing
       #expect(request.prefix.count * workload.prefixBlockTokenCount <= request.promptTokenCount)
     }
     var model = ServingModel(capacityTokenCount: 1, maximumTokenCount: workload.longestTokenCount)
-    model.capacityTokenCount = BusiestHour.capacityTokenCount(workload, model)
+    model.capacityTokenCount = BusiestHour(workload, model).capacityTokenCount(workload, model)
     let paged = ServingRun.outcome(workload, model, .paged(blockTokenCount: 16, sharesPrefixes: false))
     #expect(paged.unusedShareOfTaken > 0 && paged.unusedShareOfTaken < 0.04)
     let maximum = ServingRun.outcome(workload, model, .contiguous(.maximum, .first))

@@ -28,7 +28,7 @@ struct StudyPagingCommand: ParsableCommand, MayNeedStore {
       MEMORY
       used: rows that hold a token. reserved: taken, and will hold one later. inside: taken, and never \
       will. outside: free, and enough for the first in the queue, but in no hole that fits it. free: the rest. \
-      Means over the time from the first arrival to the last.
+      Means over the hour that wants most memory, or, where it is shorter, the time from the first arrival to the last.
 
       TRACES
       JSON lines with timestamp (ms), input_length, output_length and hash_ids (blocks of 512 tokens), \
@@ -140,22 +140,23 @@ struct StudyPagingCommand: ParsableCommand, MayNeedStore {
     options.stepMicroseconds = max(1, Int((tokenTime * 1000).rounded()))
     options.prefillRate = prefillRate
     options.patienceMicroseconds = Int((patience * 1_000_000).rounded())
+    // What cannot be meant is refused before the work is done.
+    try options.check()
     note.show("reading the workload")
-    let workload = try workload()
+    let plan = try ServingPlan(workload(), options)
     let measurements =
       measure ? try StudyMeasurements.measure(options.layout, rows: rows) { note.show("measuring: \($0)") } : nil
-    return try PagingStudy(workload, options, measurements: measurements) { done, count in
+    return PagingStudy(plan, measurements: measurements) { done, count in
       note.show("serving: policy \(done + 1) of \(count)")
     }
   }
 
   private func workload() throws(StoreError) -> ServingWorkload {
     if let trace { return try TraceFile(path: trace).workload() }
-    var generated = try GeneratedWorkload(distribution ?? "chat")
-    generated = try GeneratedWorkload(
-      distribution ?? "chat", requestCount: requests ?? generated.requestCount,
-      requestRate: rate ?? generated.requestRate, seed: seed ?? generated.seed)
-    return generated.workload
+    return try GeneratedWorkload(
+      distribution ?? "chat", requestCount: requests ?? GeneratedWorkload.commonRequestCount,
+      requestRate: rate ?? GeneratedWorkload.commonRequestRate, seed: seed ?? GeneratedWorkload.commonSeed
+    ).workload
   }
 
   private func layoutAndRows() throws -> (StudyLayout, SampleRows?) {

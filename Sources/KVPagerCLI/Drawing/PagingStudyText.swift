@@ -36,16 +36,19 @@ struct PagingStudyText {
       "lengths",
       "prompts \(mean(workload.promptTokenCount)) tokens on average, outputs \(mean(workload.outputTokenCount)), "
         + "longest in all \(Decimal.grouped(workload.longestTokenCount))")
-    let why = study.capacityIsChosen ? ", what the busiest hour would hold" : ""
+    let why = study.plan.capacityIsChosen ? ", what the busiest hour would hold" : ""
     list.add(
       "memory",
-      "\(ByteSize(model.capacityTokenCount * layout.tokenByteCount)), "
+      "\(ByteSize(study.plan.capacityByteCount)), "
         + "\(Decimal.grouped(model.capacityTokenCount)) rows\(why)")
     list.add(
       "server",
       "a token in \(Decimal.significant(Double(model.stepMicroseconds) / 1000)) ms, prefill of "
         + "\(Decimal.grouped(model.prefillRate)) tokens/s, "
         + (model.patienceMicroseconds == 0 ? "no queue" : "patience \(Self.seconds(model.patienceMicroseconds))"))
+    if let time = study.plan.measuredMicroseconds {
+      list.add("means", "over the busiest hour, from \(Self.seconds(time.lowerBound)) after the first arrival on")
+    }
     return list.text
   }
 
@@ -56,7 +59,8 @@ struct PagingStudyText {
 
   private var memory: String {
     var table = TextTable([
-      ("MEMORY, MEAN OVER TIME", .left), ("USED", .right), ("RESERVED", .right), ("INSIDE", .right),
+      (study.model.measuredSteps == nil ? "MEMORY, MEAN OVER TIME" : "MEMORY, BUSIEST HOUR", .left), ("USED", .right),
+      ("RESERVED", .right), ("INSIDE", .right),
       ("OUTSIDE", .right), ("FREE", .right), ("UNUSED OF TAKEN", .right), ("PEAK USED", .right),
     ])
     for outcome in shown {
@@ -143,7 +147,8 @@ struct PagingStudyText {
           + "tokens (\(ByteSize(attention.byteCount)) "
           + "of one layer, the caches hold \(ByteSize(attention.cacheByteCount))), blocks anywhere, one thread; "
           + "one array takes \(Decimal.text(attention.contiguousMicroseconds / 1000, digits: 1)) ms, and against "
-          + "itself \(Decimal.text(attention.controlRatio, digits: 3)) x: a difference up to that is noise")
+          + "itself \(Decimal.text(attention.controlRatio, digits: 3)) x, in a round typically "
+          + "\(percent(attention.controlSpread)) from 1: a difference up to that is noise")
     } else if let refusal = measurements.attentionRefusal {
       lines.append("attention was not measured: \(refusal)")
     }

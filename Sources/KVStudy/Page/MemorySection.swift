@@ -23,6 +23,17 @@ enum MemorySection {
       """
   }
 
+  /// Which time means are over.
+  static func meansOver(_ study: PagingStudy) -> HTML {
+    guard let time = study.plan.measuredMicroseconds else {
+      return "Means are over the time from the first arrival to the last"
+    }
+    return """
+      Means are over the busiest hour, which begins \(StudyPage.duration(time.lowerBound)) after the first arrival: in \
+      it memory is short, and hours in which little runs would only make each policy look like the next
+      """
+  }
+
   private static func byPolicy(_ study: PagingStudy) -> HTML {
     let rows = study.outcomes.map { outcome in
       StackRows.Row(
@@ -46,7 +57,7 @@ enum MemorySection {
           ])
     }
     return Figure.html(
-      "Memory by policy", note: "Means over the time from the first arrival to the last. The figure is what is used.",
+      "Memory by policy", note: "\(meansOver(study)). The figure is what is used.",
       drawing: StackRows(rows: rows, whole: 1).html + MemoryUse.legend, table: table.html)
   }
 
@@ -80,7 +91,7 @@ enum MemorySection {
     ]
     let outcomes = policies.compactMap { study.outcome($0) }
     let figures = outcomes.map { outcome -> HTML in
-      let span = outcome.sums.stepCount * study.model.stepMicroseconds
+      let span = outcome.timeline.stepCount * study.model.stepMicroseconds
       var table = DataTable(
         "\(outcome.policy.name) over time", [.number("Minutes")] + MemoryUse.allCases.map { .number($0.name) })
       // A dozen lines say enough; the drawing and --json have all.

@@ -11,11 +11,11 @@ enum ModelSection {
   private static func rules(_ study: PagingStudy) -> HTML {
     let model = study.model
     let memory: HTML =
-      study.capacityIsChosen
+      study.plan.capacityIsChosen
       ? """
       Memory is what the requests of the busiest hour would hold on average if nothing was wasted \
-      (\(Figures.count(study.busiestHourTokenCount, "row"))), at least the longest request at the next power of two: \
-      a policy that wastes nothing is just about full, and what another wastes it has to refuse.
+      (\(Figures.count(study.plan.busiestHourTokenCount, "row"))), at least the longest request at the next power of \
+      two: a policy that wastes nothing is just about full, and what another wastes it has to refuse.
       """ : "Memory is as large as it was asked for."
     let queue: HTML =
       model.patienceMicroseconds == 0
@@ -43,7 +43,7 @@ enum ModelSection {
       <li>Shared prefixes hold what is in memory at the same time, once: full blocks of \
       \(Figures.count(study.workload.prefixBlockTokenCount)) tokens that the trace names. Computing them is not \
       made shorter.</li>
-      <li>Means are over the time from the first arrival to the last. In each step used, reserved, wasted inside and \
+      <li>\(MemorySection.meansOver(study)). In each step used, reserved, wasted inside and \
       free rows add up to all memory.</li>
       \(heads)</ul>
 

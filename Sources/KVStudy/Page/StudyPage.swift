@@ -26,8 +26,8 @@ package enum StudyPage {
   }
 
   private static func identity(_ study: PagingStudy, _ version: String) -> [HTML] {
-    let (rowCount, tokenByteCount) = (study.model.capacityTokenCount, study.layout.tokenByteCount)
-    let memory = "\(Figures.bytes(rowCount * tokenByteCount)), \(Figures.count(rowCount, "row"))"
+    let memory =
+      "\(Figures.bytes(study.plan.capacityByteCount)), \(Figures.count(study.model.capacityTokenCount, "row"))"
     let requests =
       "\(Figures.count(study.workload.requests.count)) in \(duration(study.workload.spanMicroseconds))"
     let facts: [(HTML, HTML)] = [

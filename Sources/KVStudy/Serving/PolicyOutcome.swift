@@ -2,9 +2,10 @@
 package struct PolicyOutcome: Hashable, Sendable {
   package var policy: AllocationPolicy
   package var capacityTokenCount: Int
-  /// Over the workload's span, first arrival to last; over the whole run where all arrive at once.
+  /// Over the model's measured steps; without them from the first arrival to the last, over the whole run where all
+  /// arrive at once.
   package var sums = MemoryIntegral()
-  /// The most that was ever used, taken, and held at once.
+  /// The most that was ever used, taken, and held at once, measured or not.
   package var peakUsed = 0
   package var peakTaken = 0
   package var peakHeld = 0
@@ -47,11 +48,12 @@ package struct PolicyOutcome: Hashable, Sendable {
   package var meanHeld: Double { sums.stepCount > 0 ? Double(sums.held) / Double(sums.stepCount) : 0 }
 }
 
-/// Means over equal parts of the workload's span, one after the other.
+/// Sums over equal parts of the time from the first arrival to the last, one after the other.
 package struct OccupancyTimeline: Hashable, Sendable {
   package static let partLimit = 120
   package var parts: [MemoryIntegral] = []
   package var partStepCount = 0
+  package var stepCount: Int { parts.reduce(0) { $0 + $1.stepCount } }
 
   package init() {}
 }

@@ -15,6 +15,9 @@ package struct ServingModel: Hashable, Sendable {
   /// How long a request waits before it is refused, in the order of arrival; 0 where there is no queue.
   package var patienceMicroseconds: Int = 60_000_000
 
+  /// Over which steps means are taken; nil: from the first arrival to the last.
+  package var measuredSteps: Range<Int>?
+
   package static let capacityLimit = 1 << 32
   package static let stepLimit = 1 << 27
 
@@ -34,9 +37,8 @@ package struct ServingModel: Hashable, Sendable {
   /// A paged server admits while this much stays free, so that those that run can grow: a hundredth.
   func reserveBlockCount(of blockCount: Int) -> Int { max(1, blockCount / 100) }
 
-  /// - Throws: `invalidArgument` where the numbers cannot be meant, or their sums would pass an integer's end.
-  package func check(_ workload: ServingWorkload) throws(StoreError) {
-    guard !workload.requests.isEmpty else { throw .invalidArgument("a workload without requests") }
+  /// - Throws: `invalidArgument` where the numbers cannot be meant, whatever the workload.
+  package func check() throws(StoreError) {
     guard (1...Self.capacityLimit).contains(capacityTokenCount) else {
       throw .invalidArgument("memory for \(capacityTokenCount) rows; it must hold 1 to \(Self.capacityLimit)")
     }
@@ -52,6 +54,12 @@ package struct ServingModel: Hashable, Sendable {
     guard (0...1_000_000_000_000).contains(patienceMicroseconds) else {
       throw .invalidArgument("a patience of \(patienceMicroseconds / 1_000_000) s; give up to 1000000 s")
     }
+  }
+
+  /// - Throws: `invalidArgument` where the numbers cannot be meant, or their sums would pass an integer's end.
+  package func check(_ workload: ServingWorkload) throws(StoreError) {
+    guard !workload.requests.isEmpty else { throw .invalidArgument("a workload without requests") }
+    try check()
     guard step(of: workload.spanMicroseconds) <= Self.stepLimit else {
       throw .invalidArgument("a workload of more than \(Self.stepLimit) steps; give a longer --token-time")
     }

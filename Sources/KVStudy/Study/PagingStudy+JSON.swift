@@ -9,10 +9,13 @@ extension PagingStudy {
       "model": [
         "capacity": [
           "tokens": .integer(model.capacityTokenCount),
-          "bytes": .integer(model.capacityTokenCount * layout.tokenByteCount),
-          "chosen": .bool(capacityIsChosen),
+          "bytes": .integer(plan.capacityByteCount),
+          "chosen": .bool(plan.capacityIsChosen),
         ],
-        "busiestHourTokens": .integer(busiestHourTokenCount),
+        "busiestHourTokens": .integer(plan.busiestHourTokenCount),
+        "measuredHour": plan.measuredMicroseconds.map {
+          ["fromMicroseconds": .integer($0.lowerBound), "toMicroseconds": .integer($0.upperBound)]
+        } ?? .null,
         "maximumLength": .integer(model.maximumTokenCount),
         "tokenTimeMicroseconds": .integer(model.stepMicroseconds),
         "prefillRate": .integer(model.prefillRate),

@@ -12,52 +12,89 @@ package struct PagingStudyOptions: Sendable {
   package var patienceMicroseconds = 60_000_000
 
   package init() {}
+
+  /// - Throws: `invalidArgument` for what cannot be meant, whatever the workload.
+  package func check() throws(StoreError) { try model(capacityTokenCount: 1, maximumTokenCount: 1).check() }
+
+  fileprivate func model(capacityTokenCount: Int, maximumTokenCount: Int) throws(StoreError) -> ServingModel {
+    var model = ServingModel(
+      capacityTokenCount: capacityTokenCount, maximumTokenCount: self.maximumTokenCount ?? maximumTokenCount)
+    model.stepMicroseconds = stepMicroseconds
+    model.prefillRate = prefillRate
+    model.patienceMicroseconds = patienceMicroseconds
+    if let byteCount = capacityByteCount {
+      model.capacityTokenCount = byteCount / layout.tokenByteCount
+      guard model.capacityTokenCount > 0 else {
+        throw .invalidArgument(
+          "--capacity of \(byteCount) bytes holds no row: one token takes \(layout.tokenByteCount) bytes")
+      }
+    }
+    return model
+  }
+}
+
+/// What is served, and by which server: all that can be refused is refused here.
+package struct ServingPlan: Sendable {
+  package let layout: StudyLayout
+  package let workload: ServingWorkload
+  package let model: ServingModel
+  /// Whether the study chose the memory, and the mean over the busiest hour that it went by.
+  package let capacityIsChosen: Bool
+  package let busiestHourTokenCount: Int
+  /// Of the server's memory.
+  package let capacityByteCount: Int
+
+  /// - Throws: `invalidArgument`, naming what cannot be meant.
+  package init(_ workload: ServingWorkload, _ options: PagingStudyOptions) throws(StoreError) {
+    layout = options.layout
+    self.workload = workload
+    var model = try options.model(capacityTokenCount: 1, maximumTokenCount: workload.longestTokenCount)
+    try model.check(workload)
+    let hour = BusiestHour(workload, model)
+    busiestHourTokenCount = hour.meanTokenCount
+    model.measuredSteps = hour.steps
+    capacityIsChosen = options.capacityByteCount == nil
+    if capacityIsChosen { model.capacityTokenCount = hour.capacityTokenCount(workload, model) }
+    self.model = model
+    let (byteCount, isTooLarge) = model.capacityTokenCount.multipliedReportingOverflow(by: layout.tokenByteCount)
+    guard !isTooLarge else {
+      throw .invalidArgument(
+        "memory for \(model.capacityTokenCount) rows of \(layout.tokenByteCount) bytes each is more than can be "
+          + "counted; give a smaller model, shorter requests or --capacity")
+    }
+    capacityByteCount = byteCount
+  }
+
+  /// The time that means are over, since the first arrival; nil: all of it up to the last.
+  package var measuredMicroseconds: Range<Int>? {
+    guard let steps = model.measuredSteps, let first = workload.requests.first else { return nil }
+    let start = model.step(of: first.arrivalMicroseconds)
+    return (steps.lowerBound - start) * model.stepMicroseconds..<(steps.upperBound - start) * model.stepMicroseconds
+  }
 }
 
 /// A workload served under each policy, the scenario, and what was measured on this machine.
 package struct PagingStudy: Sendable {
   package static let schemaName = "study-paging"
 
-  package var layout: StudyLayout
-  package var workload: ServingWorkload
-  package var model: ServingModel
-  /// Whether the study chose the memory, and the mean over the busiest hour that it went by.
-  package var capacityIsChosen: Bool
-  package var busiestHourTokenCount: Int
+  package var plan: ServingPlan
   /// The contiguous ones, the paged ones by block size, those with shared prefixes by block size.
   package var outcomes: [PolicyOutcome] = []
   package var scenario: FragmentationScenario
   package var measurements: StudyMeasurements?
   package var recommendation: Recommendation
 
+  package var layout: StudyLayout { plan.layout }
+  package var workload: ServingWorkload { plan.workload }
+  package var model: ServingModel { plan.model }
+
   /// Serves the workload under every policy.
-  /// - Throws: `invalidArgument`, naming what cannot be meant.
   package init(
-    _ workload: ServingWorkload, _ options: PagingStudyOptions, measurements: StudyMeasurements? = nil,
-    progress: (Int, Int) -> Void = { _, _ in }
-  ) throws(StoreError) {
-    layout = options.layout
-    self.workload = workload
+    _ plan: ServingPlan, measurements: StudyMeasurements? = nil, progress: (Int, Int) -> Void = { _, _ in }
+  ) {
+    self.plan = plan
     self.measurements = measurements
-    let maximum = options.maximumTokenCount ?? workload.longestTokenCount
-    var model = ServingModel(capacityTokenCount: 1, maximumTokenCount: maximum)
-    model.stepMicroseconds = options.stepMicroseconds
-    model.prefillRate = options.prefillRate
-    model.patienceMicroseconds = options.patienceMicroseconds
-    try model.check(workload)
-    busiestHourTokenCount = BusiestHour.meanTokenCount(workload, model)
-    capacityIsChosen = options.capacityByteCount == nil
-    if let byteCount = options.capacityByteCount {
-      model.capacityTokenCount = byteCount / layout.tokenByteCount
-      guard model.capacityTokenCount > 0 else {
-        throw .invalidArgument(
-          "--capacity of \(byteCount) bytes holds no row: one token takes \(layout.tokenByteCount) bytes")
-      }
-    } else {
-      model.capacityTokenCount = BusiestHour.capacityTokenCount(workload, model)
-    }
-    try model.check(workload)
-    self.model = model
+    let (workload, model) = (plan.workload, plan.model)
     let policies = Self.policies(workload)
     for (index, policy) in policies.enumerated() {
       progress(index, policies.count)
