@@ -106,30 +106,39 @@ package final class DiskTier: Sendable {
   // MARK: Spaces
 
   /// The cache space of `fingerprint` and `layout`, made where it does not exist.
+  /// - Throws: `damaged` where it does exist and its record cannot be read; a record that is another space's, or nobody
+  ///   knows whose, is no hindrance.
   package func findOrCreateSpace(
     fingerprint: ModelFingerprint, layout: BlockLayout
   ) throws(StoreError) -> SpaceRecord {
-    let wanted = fingerprint.canonicalBytes(layout: layout)
-    func matches(_ space: SpaceRecord) -> Bool { space.fingerprint.canonicalBytes(layout: space.layout) == wanted }
-    if let known = try spaces().first(where: matches) { return known }
+    let root = fingerprint.rootHash(layout: layout)
+    let wanted = SpaceRecord(id: SpaceID(rawValue: 0), fingerprint: fingerprint, layout: layout, root: root)
+    let found = try environment.read { (transaction) throws(StoreError) in try find(wanted, transaction).found }
+    if let found { return found }
     guard !options.isReadOnly else { throw .readOnlyStore }
     return try environment.write { (transaction: inout WriteTransaction) throws(StoreError) in
-      let stored = try tables.allSpaces(transaction)
-      if let known = stored.first(where: matches) { return known }
-      let root = fingerprint.rootHash(layout: layout)
-      // A salvaged space that lost its record: the root, a digest of fingerprint and layout, proves that this was it.
-      if let lost = stored.first(where: { $0.fingerprint.isPlaceholder && $0.layout == layout && $0.root == root }) {
+      let (found, stored) = try find(wanted, transaction)
+      if let found { return found }
+      // A salvaged space that lost its record: the root, a digest of fingerprint and layout, proves that this was it. A
+      // root that comes from a seed proves nothing: other models have it too.
+      let lost = stored.first { $0.fingerprint.isPlaceholder && $0.layout == layout && $0.root == root }
+      if let lost, fingerprint.vllmSeed == nil {
         let record = SpaceRecord(id: lost.id, fingerprint: fingerprint, layout: layout, root: root)
         try transaction.write(Keys.space(record.id), SpaceFormat.encode(record), in: tables.spaces)
         knownSpaces.withLock { $0[record.id] = nil }
         return record
       }
       var counters = try tables.counters(transaction)
-      let record = SpaceRecord(
-        id: SpaceID(rawValue: counters.nextSpace), fingerprint: fingerprint, layout: layout, root: root)
+      // A number in use is never given again, whatever the counters and the record under it have become.
+      while try transaction.holds(Keys.space(SpaceID(rawValue: counters.nextSpace)).span.bytes, in: tables.spaces) {
+        guard counters.nextSpace < UInt32.max else { break }
+        counters.nextSpace += 1
+      }
       guard counters.nextSpace < UInt32.max else {
         throw StoreError(.inputOutput, "the store has used up its space ids")
       }
+      let record = SpaceRecord(
+        id: SpaceID(rawValue: counters.nextSpace), fingerprint: fingerprint, layout: layout, root: root)
       counters.nextSpace += 1
       try transaction.write(Keys.space(record.id), SpaceFormat.encode(record), in: tables.spaces)
       try transaction.write(StoreCounters.key, counters.encoded(), in: tables.meta)
@@ -137,9 +146,30 @@ package final class DiskTier: Sendable {
     }
   }
 
+  /// The space of a fingerprint and a layout among those that can be read, and all of these.
+  /// - Throws: `damaged` where its record is there and cannot be read: in a second space of the kind, its sessions
+  ///   would be out of sight.
+  private func find(
+    _ wanted: SpaceRecord, _ transaction: borrowing some TableReading & ~Copyable
+  ) throws(StoreError) -> (found: SpaceRecord?, all: [SpaceRecord]) {
+    var damage: StoreError?
+    let all = try tables.allSpaces(transaction) { _, value, error in
+      if SpaceFormat.isRemains(value, of: wanted) { damage = error }
+    }
+    let identity = wanted.fingerprint.canonicalBytes(layout: wanted.layout)
+    let found = all.first { $0.fingerprint.canonicalBytes(layout: $0.layout) == identity }
+    if found == nil, let damage { throw damage }
+    return (found, all)
+  }
+
   /// All cache spaces, by id.
-  package func spaces() throws(StoreError) -> [SpaceRecord] {
-    try environment.read { (transaction) throws(StoreError) in try tables.allSpaces(transaction) }
+  /// - Parameter damaged: is told of those whose records cannot be read.
+  package func spaces(
+    damaged: (SpaceID?, StoreError) -> Void = { _, _ in }
+  ) throws(StoreError) -> [SpaceRecord] {
+    try environment.read { (transaction) throws(StoreError) in
+      try tables.allSpaces(transaction) { id, _, error in damaged(id, error) }
+    }
   }
 
   /// Nil where there is no such space.

@@ -18,8 +18,10 @@ enum RepairText {
     func add(_ count: Int, _ text: (String) -> String, _ noun: String) {
       if count > 0 { lines.append(text(Answer.count(count, noun))) }
     }
+    add(repair.restoredSpaceCount, { "gave \($0) its own record back" }, "cache space")
     add(repair.restoredBlockCount, { "brought back \($0) whose record was lost" }, "block")
     add(repair.restoredSessionCount, { "brought back \($0) whose record was lost" }, "session")
+    add(repair.restoredExtentCount, { "gave \($0) back to what lacked it" }, "extent")
     add(repair.droppedBlockCount, { "dropped \($0) that cannot be read or reached" }, "block")
     add(repair.correctedCountCount, { "set \($0) right" }, "session count")
     add(repair.correctedLinkCount, { "set \($0) between blocks right" }, "link")

@@ -45,7 +45,7 @@ struct DamageList {
 
   func damages(_ group: Group) -> [Damage] {
     switch group {
-    case .structureFields: fieldDamages { $0 == .structure || $0 == .open }
+    case .structureFields: fieldDamages { $0 == .structure || $0 == .key || $0 == .open }
     case .recordFields: fieldDamages { Self.isRecord($0) }
     case .frameFields: fieldDamages { Self.isObject($0) && !Self.isRecord($0) }
     case .metaPages: pageDamages { if case .meta = $0 { true } else { false } }

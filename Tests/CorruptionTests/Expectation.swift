@@ -11,6 +11,8 @@ struct Expectation {
   private(set) var isFindable = false
   /// LMDB's structure, or bytes of which nothing can be said, are hit.
   private(set) var hitsStructure = false
+  /// LMDB's pages are as they were, all but what lies in them.
+  private(set) var arePagesWhole = true
   /// Records and frames that are hit, and what findings of them are called.
   private(set) var objects: [FieldMap.Owner: Set<String>] = [:]
   /// Sessions that must come back as they were.
@@ -33,7 +35,7 @@ struct Expectation {
         }
       }
     }
-    if damaged.count < 2 * PageMap.pageByteCount { (isHarmless, isFindable, hitsStructure) = (false, true, true) }
+    if damaged.count < 2 * PageMap.pageByteCount { note(.structure) }
     settleSessions(changes, fields, store)
   }
 
@@ -62,8 +64,9 @@ struct Expectation {
   private mutating func note(_ rule: FieldMap.Rule) {
     switch rule {
     case .ignored: return
-    case .open: (isHarmless, hitsStructure) = (false, true)
-    case .structure: (isHarmless, isFindable, hitsStructure) = (false, true, true)
+    case .open: (isHarmless, hitsStructure, arePagesWhole) = (false, true, false)
+    case .structure: (isHarmless, isFindable, hitsStructure, arePagesWhole) = (false, true, true, false)
+    case .key: (isHarmless, isFindable, hitsStructure) = (false, true, true)
     case .object(let kinds, let owner):
       (isHarmless, isFindable) = (false, true)
       objects[owner] = kinds.union(objects[owner] ?? [])

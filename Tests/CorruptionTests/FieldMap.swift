@@ -14,6 +14,8 @@ struct FieldMap {
     case open
     /// LMDB's structure, or a record that the whole store hangs on: anything but "sound".
     case structure
+    /// A key of one of the store's tables: what it led to looks lost, and is not.
+    case key
     /// A record or frame: the store opens, and a finding of one of these kinds names the object.
     case object(kinds: Set<String>, Owner)
 
@@ -181,18 +183,18 @@ struct FieldMap {
     case TableName.spaces: addSpace(entry, key)
     case TableName.blocks: try addBlock(entry, key, value)
     case TableName.children:
-      add("child", entry.key, [("space", 4), ("parent", 32), ("hash", 0)], .structure)
+      add("child", entry.key, [("space", 4), ("parent", 32), ("hash", 0)], .key)
     case TableName.recency:
-      add("recency", entry.key, [("last use", 8), ("space", 4), ("hash", 0)], .structure)
+      add("recency", entry.key, [("last use", 8), ("space", 4), ("hash", 0)], .key)
     case TableName.sessions: try addSession(entry, key, value, &bodies, &checkpoints)
-    case TableName.extents: add("extent: key", entry.key.lowerBound, 8, .structure)
+    case TableName.extents: add("extent: key", entry.key.lowerBound, 8, .key)
     default: break
     }
   }
 
   private mutating func addSpace(_ entry: PageMap.Entry, _ key: [UInt8]) {
     let id = SpaceID(rawValue: key.reduce(0) { $0 << 8 | UInt32($1) })
-    add("space: key", entry.key.lowerBound, 4, .structure)
+    add("space: key", entry.key.lowerBound, 4, .key)
     let rule = Rule.object(kinds: ["space", "record"], .space(id))
     if entry.isRun { addRunHeader("space", entry, .structure) }
     add("space", entry.value, [("version", 2), ("flags", 2), ("root", 32), ("model's size", 4), ("texts", 12)], rule)
@@ -204,7 +206,7 @@ struct FieldMap {
   }
 
   private mutating func addBlock(_ entry: PageMap.Entry, _ key: [UInt8], _ value: [UInt8]) throws {
-    add("block: key", entry.key, [("space", 4), ("hash", 0)], .structure)
+    add("block: key", entry.key, [("space", 4), ("hash", 0)], .key)
     let block = Keys.block(of: key.span.bytes)!
     let record = try BlockFormat.decode(value.span.bytes, key: block)
     blockFrames[block] = record.frame.id
@@ -222,7 +224,7 @@ struct FieldMap {
     _ entry: PageMap.Entry, _ key: [UInt8], _ value: [UInt8], _ bodies: inout [UInt64: SessionKey],
     _ checkpoints: inout [UInt64: SessionKey]
   ) throws {
-    add("session: key", entry.key, [("space", 4), ("name", 0)], .structure)
+    add("session: key", entry.key, [("space", 4), ("name", 0)], .key)
     let (space, name) = Keys.session(of: key.span.bytes)!
     let owner = SessionKey(space: space, name: name)
     let summary = try SessionFormat.decode(value.span.bytes, space: space, name: name).summary

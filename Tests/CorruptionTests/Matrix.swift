@@ -17,7 +17,7 @@ struct Matrix: Sendable {
   }()
 
   let fields: FieldMap
-  private var store: WholeStore { .shared }
+  var store: WholeStore { .shared }
 
   func run(_ damage: Damage, number: Int, folder: ScratchFolder) throws {
     var bytes = store.bytes
@@ -28,12 +28,13 @@ struct Matrix: Sendable {
     checkReaders(damage, path, expectation, number: number)
     let isAsItWas = try Data(contentsOf: URL(fileURLWithPath: "\(path)/data.mdb")) == Data(bytes)
     #expect(isAsItWas, "\(damage.name): readers change nothing")
+    try checkUpkeep(damage, bytes, folder, expectation, number: number)
     try checkSalvage(damage, path, folder, expectation, number: number)
   }
 
   // MARK: verify
 
-  private static let refusals: Set<StoreError.Code> = [.damaged, .notAStore, .versionTooNew, .foreignByteOrder]
+  static let refusals: Set<StoreError.Code> = [.damaged, .notAStore, .versionTooNew, .foreignByteOrder]
 
   private func checkVerdict(_ damage: Damage, _ path: String, _ expectation: Expectation) {
     let name = damage.name

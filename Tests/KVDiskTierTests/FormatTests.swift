@@ -165,6 +165,30 @@ struct FormatTests {
     }
   }
 
+  @Test func `a record that claims more than any store holds is damaged`() throws {
+    for (name, bytes, decode) in try Self.samples() {
+      // Frame numbers, then sizes, of blocks, of sessions' listings and of bodies.
+      let (frames, sizes) =
+        switch name {
+        case "block": ([16], [24, 40])
+        case "session": ([48, 72], [40, 56, 64, 80])
+        case "body": ([56], [64, 72])
+        default: ([], [])
+        }
+      let claims: [(Int, UInt64)] =
+        frames.flatMap { [($0, 1 << 48), ($0, .max)] } + sizes.flatMap { [($0, 1 << 40), ($0, UInt64(Int.max))] }
+      for (offset, value) in claims {
+        var forged = bytes
+        RecordWriter.store(value, in: &forged, at: offset)
+        RecordWriter.reseal(&forged)
+        let error = #expect(throws: StoreError.self, "\(name): \(value) at \(offset)") {
+          try decode(forged.span.bytes)
+        }
+        #expect(error?.code == .damaged, "\(name): \(value) at \(offset)")
+      }
+    }
+  }
+
   @Test func `keys sort as the tables need them`() {
     let key = Self.descriptor.key
     let times: [UInt64] = [0, 1, 255, 256, 1 << 32, .max]

@@ -1,4 +1,5 @@
 import KVBlocks
+import SafeLMDB
 import Testing
 
 @testable import KVDiskTier
@@ -90,6 +91,42 @@ struct QuotaTests {
     try store.store(store.chain(tokens(0..<192, offset: 1000)), base: 1000)
     #expect(try chain.map { try store.tier.contains($0.key) } == [false, false, false, false])
     #expect(try store.tier.audit(deep: true) == [])
+  }
+
+  @Test func `a circle among the listed children ends, and all of it can be deleted`() throws {
+    var store = try makeStore(quotaBytes: 1 << 30)
+    let chain = store.chain(tokens(0..<64))
+    try store.store(chain)
+    try list(chain[0], under: chain[3], in: store)
+    try list(chain[1], under: chain[1], in: store)
+    try store.reopen(options: DiskTierOptions(quotaBytes: 0))
+    let report = try store.tier.collectGarbage(nowMicroseconds: 0, isProtected: { _ in false })
+    #expect(report.deletedBlockCount == 4)
+    #expect(try store.tier.storedBlockCount() == 0)
+  }
+
+  @Test func `a child that is listed under another's block is not deleted with it`() throws {
+    let store = try makeStore(quotaBytes: 1 << 20)
+    let (old, other) = (store.chain(tokens(0..<16)), store.chain(tokens(0..<64, offset: 1000)))
+    try store.store(other, base: 2000)
+    try store.store(old, base: 1)
+    try list(other[0], under: old[0], in: store)
+    let used = try store.tier.statistics().usedBytes
+    let deleted = try store.tier.environment.write { (transaction: inout WriteTransaction) throws(StoreError) in
+      var keeper = QuotaKeeper(tables: store.tier.tables, targetPageCount: used / 4096 - 1)
+      _ = try keeper.run(&transaction, isProtected: { _ in false })
+      return keeper.deletedBlockCount
+    }
+    #expect(deleted == 1)
+    for block in other { #expect(try store.isWhole(block)) }
+  }
+
+  private func list(_ child: BlockDescriptor, under parent: BlockDescriptor, in store: TestStore) throws {
+    let tables = store.tier.tables
+    try store.tier.environment.write { (transaction: inout WriteTransaction) throws(StoreError) in
+      let entry = Keys.child(of: parent.key, hash: child.key.hash)
+      try transaction.write(entry.span.bytes, RawSpan(), in: tables.children)
+    }
   }
 
   @Test func `a smaller quota is reached by a collection`() throws {

@@ -50,7 +50,9 @@ extension DiskTier {
   package func adopt(spaces: [SpaceRecord]) throws(StoreError) {
     guard !options.isReadOnly else { throw .readOnlyStore }
     try environment.write { (transaction: inout WriteTransaction) throws(StoreError) in
-      let known = try tables.allSpaces(transaction)
+      var damage: StoreError?
+      let known = try tables.allSpaces(transaction) { damage = $2 }
+      if let damage { throw damage }
       var ids = Set(known.map(\.id))
       var identities = Set(known.map { $0.fingerprint.canonicalBytes(layout: $0.layout) })
       var counters = try tables.counters(transaction)

@@ -45,7 +45,7 @@ extension Tables {
     return try transaction.remove(key.span.bytes, in: extents)
   }
 
-  private func isDeletionSafe(_ key: RawSpan, _ transaction: borrowing WriteTransaction) throws(StoreError) -> Bool {
+  func isDeletionSafe(_ key: RawSpan, _ transaction: borrowing WriteTransaction) throws(StoreError) -> Bool {
     guard let value = try transaction.read(key, in: extents) else { return false }
     let pageByteCount = transaction.pageByteCount
     return value.withUnsafeBytes { bytes in

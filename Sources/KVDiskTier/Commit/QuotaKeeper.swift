@@ -67,14 +67,15 @@ struct QuotaKeeper {
     }
   }
 
-  /// A block and its stored descendants, parents first. Nil: they must stay. Empty: the block is gone already.
+  /// A block and its stored descendants, parents first. Nil: they must stay. Empty: the block is gone already. What
+  /// `children` lists under a block that is not its parent is none of them: a damaged entry neither leads in a circle
+  /// nor to blocks of others.
   private func deletable(
     from key: BlockKey, _ transaction: borrowing WriteTransaction, _ isProtected: (BlockKey) -> Bool
   ) throws(StoreError) -> [(key: BlockKey, head: BlockHead)]? {
     var found: [(key: BlockKey, head: BlockHead)] = []
-    var open = [key]
-    while let next = open.popLast() {
-      if isProtected(next) { return nil }
+    var open: [(key: BlockKey, parent: BlockHash?)] = [(key, nil)]
+    while let (next, parent) = open.popLast() {
       let head: BlockHead
       do throws(StoreError) {
         guard let stored = try tables.blockHead(next, transaction) else { continue }
@@ -83,10 +84,11 @@ struct QuotaKeeper {
         // What cannot be read might be a session's.
         return nil
       }
-      guard head.sessionCount == 0 else { return nil }
+      if let parent, head.parent != parent || next == key { continue }
+      guard !isProtected(next), head.sessionCount == 0 else { return nil }
       found.append((next, head))
       for hash in try tables.childHashes(of: next, transaction) {
-        open.append(BlockKey(space: key.space, hash: hash))
+        open.append((BlockKey(space: key.space, hash: hash), next.hash))
       }
     }
     return found

@@ -78,9 +78,9 @@ enum BlockFormat {
     let hitCount = try reader.u16()
     let sessionCount = try reader.u32()
     let lastUse = try reader.u64()
-    let frame = FrameReference(id: try reader.u64(), byteCount: try reader.count64())
+    let frame = try FrameReference(&reader)
     let checksum = try reader.u64()
-    let payloadByteCount = try reader.count64()
+    let payloadByteCount = try reader.count64(limit: BlockLayout.frameByteCountLimit)
     let parent = try reader.hash()
     return BlockHead(
       parent: parent, frame: frame, frameChecksum: checksum, payloadByteCount: payloadByteCount,
@@ -102,6 +102,15 @@ package struct FrameReference: Hashable, Sendable {
   package var id: UInt64
   /// Exact bytes of the frame, extents' headers and padding not counted.
   package var byteCount: Int
+}
+
+extension FrameReference {
+  /// Reads id and size. Their checksum is no secret: only what a store gives is believed.
+  init(_ reader: inout RecordReader) throws(StoreError) {
+    id = try reader.u64()
+    guard id < ExtentFormat.frameIDLimit else { throw reader.damaged("a frame of number \(id)") }
+    byteCount = try reader.count64(limit: ExtentFormat.byteCountLimit)
+  }
 }
 
 /// The part of a block's record that has a fixed place.

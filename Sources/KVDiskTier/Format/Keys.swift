@@ -71,7 +71,7 @@ enum Keys {
   }
 
   static func session(of bytes: RawSpan) -> (space: SpaceID, name: String)? {
-    guard bytes.byteCount > 4 else { return nil }
+    guard (5...4 + nameByteLimit).contains(bytes.byteCount) else { return nil }
     let raw = bytes.withUnsafeBytes { Array($0.dropFirst(4)) }
     guard let name = String(validating: raw, as: UTF8.self) else { return nil }
     return (SpaceID(rawValue: UInt32(bigEndian: bytes.unsafeLoadUnaligned(as: UInt32.self))), name)

@@ -38,10 +38,12 @@ struct RecordReader: ~Escapable {
   mutating func u32() throws(StoreError) -> UInt32 { try integer() }
   mutating func u64() throws(StoreError) -> UInt64 { try integer() }
 
-  /// A 64-bit count that must be one of this machine's `Int`s.
-  mutating func count64() throws(StoreError) -> Int {
+  /// A 64-bit count of at most `limit`.
+  mutating func count64(limit: Int = .max) throws(StoreError) -> Int {
     let value = try u64()
-    guard let count = Int(exactly: value) else { throw damaged("a count of \(value) at offset \(offset - 8)") }
+    guard let count = Int(exactly: value), count <= limit else {
+      throw damaged("a count of \(value) at offset \(offset - 8)")
+    }
     return count
   }
 

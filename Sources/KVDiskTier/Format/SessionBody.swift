@@ -109,7 +109,7 @@ package struct SessionBody: Hashable, Sendable {
     record.updatedMicroseconds = try reader.u64()
     let expires = try reader.u64()
     record.expiresMicroseconds = expires == SessionFormat.never ? nil : expires
-    let frame = FrameReference(id: try reader.u64(), byteCount: try reader.count64())
+    let frame = try FrameReference(&reader)
     record.checkpointByteCount = try reader.count64()
     guard record.checkpointByteCount <= BlockLayout.frameByteCountLimit else {
       throw head.damaged("it claims a checkpoint of \(record.checkpointByteCount) bytes")

@@ -59,11 +59,11 @@ enum SessionFormat {
       checkpoint: nil, body: FrameReference(id: 0, byteCount: 0))
     let expires = try reader.u64()
     summary.expiresMicroseconds = expires == never ? nil : expires
-    summary.tokenCount = try reader.count64()
-    let checkpoint = FrameReference(id: try reader.u64(), byteCount: try reader.count64())
-    let checkpointByteCount = try reader.count64()
+    summary.tokenCount = try reader.count64(limit: SessionBody.byteCountLimit / MemoryLayout<Token>.size)
+    let checkpoint = try FrameReference(&reader)
+    let checkpointByteCount = try reader.count64(limit: BlockLayout.frameByteCountLimit)
     if checkpoint.id != 0 { summary.checkpoint = .init(frame: checkpoint, byteCount: checkpointByteCount) }
-    summary.body = FrameReference(id: try reader.u64(), byteCount: try reader.count64())
+    summary.body = try FrameReference(&reader)
     guard summary.body.id == 0 else {
       try reader.requireEnd()
       return (summary, nil)

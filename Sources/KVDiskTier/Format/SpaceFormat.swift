@@ -78,6 +78,17 @@ enum SpaceFormat {
     return SpaceRecord(id: id, fingerprint: fingerprint, layout: layout, root: root)
   }
 
+  /// Whether a record that cannot be read was this one: all but its seal is, or its seal is.
+  static func isRemains(_ bytes: RawSpan, of record: SpaceRecord) -> Bool {
+    let whole = encode(record)
+    let bodyByteCount = whole.count - RecordWriter.checksumByteCount
+    guard bytes.byteCount == whole.count else { return false }
+    return bytes.withUnsafeBytes { bytes in
+      bytes[..<bodyByteCount].elementsEqual(whole[..<bodyByteCount])
+        || bytes[bodyByteCount...].elementsEqual(whole[bodyByteCount...])
+    }
+  }
+
   /// Bytes of a record that begins with `bytes`, by its own lengths and with its seal, which nothing vouches for; nil
   /// where they are more than there are.
   static func byteCount(ofRecordAt bytes: RawSpan) -> Int? {

@@ -43,7 +43,7 @@ extension DiskTier {
 extension Tables {
   /// - Throws: `damaged`.
   func frameHeader(
-    of frame: FrameReference, _ transaction: borrowing ReadTransaction
+    of frame: FrameReference, _ transaction: borrowing some TableReading & ~Copyable
   ) throws(StoreError) -> FrameHeader {
     let pieces = try pieces(of: frame, transaction)
     do throws(FrameError) {

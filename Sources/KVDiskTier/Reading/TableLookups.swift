@@ -19,12 +19,23 @@ extension Tables {
     return try SpaceFormat.decode(bytes, id: id)
   }
 
-  func allSpaces(_ transaction: borrowing some TableReading & ~Copyable) throws(StoreError) -> [SpaceRecord] {
+  /// All spaces, by id. Those whose records are damaged are left to `damaged`: the others are of use without them.
+  func allSpaces(
+    _ transaction: borrowing some TableReading & ~Copyable,
+    damaged: (SpaceID?, RawSpan, StoreError) -> Void = { _, _, _ in }
+  ) throws(StoreError) -> [SpaceRecord] {
     var records: [SpaceRecord] = []
     try transaction.forEach(in: spaces) { (key, value) throws(StoreError) in
-      guard key.byteCount == 4 else { throw .damagedRecord("space", "its key has \(key.byteCount) bytes") }
+      guard key.byteCount == 4 else {
+        damaged(nil, value, .damagedRecord("space", "its key has \(key.byteCount) bytes"))
+        return true
+      }
       let id = SpaceID(rawValue: UInt32(bigEndian: key.unsafeLoadUnaligned(as: UInt32.self)))
-      records.append(try SpaceFormat.decode(value, id: id))
+      do throws(StoreError) {
+        records.append(try SpaceFormat.decode(value, id: id))
+      } catch {
+        damaged(id, value, error)
+      }
       return true
     }
     return records

@@ -27,13 +27,13 @@ extension RawStoreScan {
   }
 
   /// A record under an id that no block and no session speaks of has a damaged key: it is the space's of which they
-  /// name the root, or a second record of one.
+  /// name the root, or a second record of one. A root that comes from a seed tells nothing: other spaces have it too.
   private mutating func settleMisnamedSpaces(_ roots: [SpaceID: BlockHash]) {
     let spoken = Set(blocks.blocks.map(\.key.space)).union(roots.keys)
     var owners: [BlockHash: SpaceID] = [:]
     for (id, root) in roots.sorted(by: { $0.key < $1.key }) where chosenSpaces[id] == nil { owners[root] = id }
     for space in chosenSpaces.values.sorted(by: { $0.id < $1.id }) where !spoken.contains(space.id) {
-      guard let owner = owners[space.root] else { continue }
+      guard space.fingerprint.vllmSeed == nil, let owner = owners[space.root] else { continue }
       chosenSpaces[space.id] = nil
       chosenSpaces[owner] = space.with(id: owner)
       owners[space.root] = nil

@@ -6,14 +6,16 @@ import KVBlocks
   import Glibc
 #endif
 
-// Invariants: `path` holds nothing but `nursery` until `finish()`, and nothing but the store's files after it.
+// Invariants: a store that is in `path` was put there by `finish()`, or by somebody else, whose it stays.
 
 /// A new store's folder: the store grows in a folder inside it and takes its place when it is whole.
 struct SalvageFolder {
   let path: String
   let nursery: String
   private let isMade: Bool
+  private static let prefix = "salvage-"
 
+  /// Takes away what a salvage that was killed left in `path`.
   /// - Throws: `alreadyExists` where `path` is anything but an empty folder.
   static func requireFree(_ path: String) throws(StoreError) {
     var status = stat()
@@ -24,6 +26,7 @@ struct SalvageFolder {
     guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
       throw StoreError(.alreadyExists, "\(path) exists and is no folder: name a new one")
     }
+    CompactionNursery.sweep(path, prefix: prefix)
     guard let folder = opendir(path) else { throw error("read", path) }
     defer { closedir(folder) }
     while let entry = readdir(folder) {
@@ -40,7 +43,7 @@ struct SalvageFolder {
     self.path = path
     isMade = mkdir(path, 0o755) == 0
     guard isMade || errno == EEXIST else { throw Self.error("make", path) }
-    nursery = "\(path)/salvage-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
+    nursery = "\(path)/\(Self.prefix)\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
     guard mkdir(nursery, 0o755) == 0 else {
       let failure = Self.error("make a folder in", path)
       if isMade { rmdir(path) }
@@ -49,23 +52,21 @@ struct SalvageFolder {
   }
 
   /// Puts the store in its place, whole or not at all.
+  /// - Throws: `alreadyExists` where another store came there meanwhile, which stays as it is.
   func finish() throws(StoreError) {
-    guard rename(nursery + "/data.mdb", path + "/data.mdb") == 0 else { throw Self.error("put the store in", path) }
-    unlink(nursery + "/lock.mdb")
-    rmdir(nursery)
-    for folder in [path, path + "/.."] {
-      let descriptor = open(folder, O_RDONLY | O_CLOEXEC)
-      guard descriptor >= 0 else { continue }
-      fsync(descriptor)
-      close(descriptor)
-    }
+    try StoreFile(directory: path).adopt(nursery + "/data.mdb", replacing: false)
+    removeNursery()
   }
 
   func discard() {
+    removeNursery()
+    if isMade { rmdir(path) }
+  }
+
+  private func removeNursery() {
     unlink(nursery + "/data.mdb")
     unlink(nursery + "/lock.mdb")
     rmdir(nursery)
-    if isMade { rmdir(path) }
   }
 
   private static func error(_ action: String, _ path: String) -> StoreError {

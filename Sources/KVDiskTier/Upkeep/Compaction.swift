@@ -32,10 +32,10 @@ package enum Compaction {
       throw StoreFile(directory: target).systemError("make the directory")
     }
     guard access("\(target)/data.mdb", F_OK) != 0 else {
-      throw StoreError(.alreadyExists, "\(target) holds a store already; choose another folder")
+      throw .holdsStore(target)
     }
     // Somebody else may be at work in the same folder.
-    CompactionNursery.sweep(target) { kill($0, 0) != 0 && errno == ESRCH }
+    CompactionNursery.sweep(target)
     let nursery = try CompactionNursery(in: target)
     defer { nursery.remove() }
     var report = try write(tier, into: nursery, isStill: false, progress: progress)

@@ -8,7 +8,7 @@ import KVBlocks
 
 /// The folder in which a store's compacted file grows up: on the same disk as the place that it will take.
 struct CompactionNursery {
-  private static let prefix = "compact-"
+  static let prefix = "compact-"
   let path: String
   var dataPath: String { path + "/data.mdb" }
 
@@ -21,8 +21,13 @@ struct CompactionNursery {
   func remove() { Self.remove(path) }
 
   /// Takes away what runs that were killed left in `folder`.
-  /// - Parameter isOver: whether the run of that process has ended.
-  static func sweep(_ folder: String, where isOver: (pid_t) -> Bool) {
+  /// - Parameters:
+  ///   - prefix: what their folders' names begin with.
+  ///   - isOver: whether the run of that process has ended.
+  static func sweep(
+    _ folder: String, prefix: String = CompactionNursery.prefix,
+    where isOver: (pid_t) -> Bool = { kill($0, 0) != 0 && errno == ESRCH }
+  ) {
     guard let list = opendir(folder) else { return }
     defer { closedir(list) }
     var leftovers: [String] = []

@@ -5,10 +5,10 @@ import SafeLMDB
 package struct GarbageReport: Hashable, Sendable {
   package var expiredSessionCount = 0
   package var deletedBlockCount = 0
-  /// Blocks whose parent is not stored, deleted.
-  package var orphanedBlockCount = 0
   /// Extents that belonged to no frame, deleted.
   package var orphanedExtentCount = 0
+  /// Extents of frames whose blocks or sessions have lost their records: left for a repair to bring them back from.
+  package var keptExtentCount = 0
   /// Pages in use before, less pages in use after, in bytes.
   package var freedBytes = 0
 
@@ -19,7 +19,9 @@ extension DiskTier {
   /// Blocks and extents deleted in one transaction: keeps each short for other writers.
   static let garbageBatchCount = 2048
 
-  /// Deletes sessions that have expired, blocks over the quota, and what damage has orphaned. On the writer thread.
+  /// Deletes sessions that have expired, blocks over the quota, and extents that are nobody's, but for those that a
+  /// repair may bring something back from. Blocks whose parent is lost stay, too: it may come back, or be computed
+  /// again. On the writer thread.
   package func collectGarbage(
     nowMicroseconds: UInt64, isProtected: (BlockKey) -> Bool
   ) throws(StoreError) -> GarbageReport {
@@ -28,8 +30,14 @@ extension DiskTier {
     environment.clearStaleReaders()
     var freedPageCount = 0
     report.expiredSessionCount = try deleteExpiredSessions(nowMicroseconds, &freedPageCount)
-    report.orphanedBlockCount = try deleteOrphanedBlocks(isProtected, &freedPageCount)
-    report.orphanedExtentCount = try deleteOrphanedExtents(&freedPageCount)
+    let orphans = try environment.read { (transaction) throws(StoreError) in
+      try tables.orphanedFrames(TransactionView(transaction))
+    }
+    // Where a record cannot be read, nothing is known to be an orphan.
+    if let orphans {
+      report.orphanedExtentCount = try deleteExtents(orphans.waste, &freedPageCount)
+      report.keptExtentCount = orphans.keptExtentCount
+    }
     report.deletedBlockCount = try shrinkToQuota(isProtected, &freedPageCount)
     // Unreferenced blocks take a page of the recency table with them.
     report.freedBytes = max(freedPageCount, 0) * environment.pageByteCount
@@ -82,29 +90,11 @@ extension DiskTier {
     }
   }
 
-  /// Blocks whose parent is gone can never be reached: only damage makes them.
-  private func deleteOrphanedBlocks(
-    _ isProtected: (BlockKey) -> Bool, _ freedPageCount: inout Int
-  ) throws(StoreError) -> Int {
-    let orphans = try environment.read { (transaction) throws(StoreError) in
-      try tables.orphanedBlocks(transaction)
-    }
-    guard !orphans.isEmpty else { return 0 }
-    return try freeing(&freedPageCount) { (transaction: inout WriteTransaction) throws(StoreError) in
-      var keeper = QuotaKeeper(tables: tables, targetPageCount: 0)
-      for key in try tables.orphanedBlocks(transaction) {
-        try keeper.delete(key, lastUse: 0, &transaction, isProtected)
-      }
-      return keeper.deletedBlockCount
-    }
-  }
-
   /// Extents of frames that nothing refers to. A frame id is never given twice, so what a snapshot shows as orphaned
   /// stays so.
-  private func deleteOrphanedExtents(_ freedPageCount: inout Int) throws(StoreError) -> Int {
-    let orphans = try environment.read { (transaction) throws(StoreError) in
-      try tables.orphanedExtents(transaction)
-    }
+  private func deleteExtents(
+    _ orphans: [(frame: UInt64, piece: Int)], _ freedPageCount: inout Int
+  ) throws(StoreError) -> Int {
     var (start, deletedCount) = (0, 0)
     while start < orphans.count {
       let batch = orphans[start..<min(start + Self.garbageBatchCount, orphans.count)]
@@ -124,55 +114,5 @@ extension DiskTier {
 extension SessionSummary {
   package func isExpired(at nowMicroseconds: UInt64) -> Bool {
     expiresMicroseconds.map { $0 <= nowMicroseconds } ?? false
-  }
-}
-
-extension Tables {
-  /// Readable blocks whose parent is neither stored nor their space's root.
-  func orphanedBlocks(_ transaction: borrowing some TableReading & ~Copyable) throws(StoreError) -> [BlockKey] {
-    var roots: [SpaceID: BlockHash] = [:]
-    for space in try allSpaces(transaction) { roots[space.id] = space.root }
-    var orphans: [BlockKey] = []
-    var parents: [(BlockKey, BlockKey)] = []
-    try transaction.forEach(in: blocks) { (bytes, value) throws(StoreError) in
-      guard let key = Keys.block(of: bytes) else { return true }
-      do throws(StoreError) {
-        let parent = try BlockFormat.decodeHead(value).parent
-        if parent != roots[key.space] { parents.append((key, BlockKey(space: key.space, hash: parent))) }
-      } catch  where error.code == .damaged {
-        return true
-      }
-      return true
-    }
-    for (key, parent) in parents where try !holdsBlock(parent, transaction) { orphans.append(key) }
-    return orphans
-  }
-
-  /// Extents of frames that no block, checkpoint or session body is in. None at all where a record cannot be read: the
-  /// extents might be its frame's.
-  func orphanedExtents(
-    _ transaction: borrowing some TableReading & ~Copyable
-  ) throws(StoreError) -> [(frame: UInt64, piece: Int)] {
-    var known: Set<UInt64> = []
-    do throws(StoreError) {
-      try transaction.forEach(in: blocks) { (_, value) throws(StoreError) in
-        known.insert(try BlockFormat.decodeHead(value).frame.id)
-        return true
-      }
-      var damage: StoreError?
-      for (summary, _) in try allSessions(transaction, damaged: { damage = $1 }) {
-        known.insert(summary.body.id)
-        if let checkpoint = summary.checkpoint { known.insert(checkpoint.frame.id) }
-      }
-      if let damage { throw damage }
-    } catch  where error.code == .damaged {
-      return []
-    }
-    var orphans: [(frame: UInt64, piece: Int)] = []
-    try transaction.forEach(in: extents) { (bytes, _) throws(StoreError) in
-      if let extent = Keys.extent(of: bytes), !known.contains(extent.frame) { orphans.append(extent) }
-      return true
-    }
-    return orphans
   }
 }

@@ -57,6 +57,7 @@ extension DiskTier {
       statistics.checkpointFrameBytes &+= session.checkpoint?.frame.byteCount ?? 0
       return true
     }
+    _ = try spaces(damaged: { _, _ in damagedCount += 1 })
     statistics.damagedRecordCount = damagedCount
     statistics.deletableBlockCount = try deletableBlockCount()
     (statistics.diskBytes, statistics.usedBytes) = try fileSize()

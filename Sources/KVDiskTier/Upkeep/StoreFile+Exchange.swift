@@ -23,8 +23,10 @@ extension StoreFile {
       guard rename(path, dataPath) == 0 else { throw systemError("exchange the file of") }
     } else if link(path, dataPath) != 0 {
       switch errno {
-      case EEXIST: throw StoreError(.alreadyExists, "\(directory) holds a store already; choose another folder")
+      case EEXIST: throw .holdsStore(directory)
       case EPERM, ENOTSUP, ENOSYS:
+        // A file system without hard links: a store that came just now is overwritten, one that was there is not.
+        guard access(dataPath, F_OK) != 0 else { throw .holdsStore(directory) }
         guard rename(path, dataPath) == 0 else { throw systemError("make a store in") }
       default: throw systemError("make a store in")
       }
@@ -50,6 +52,12 @@ extension StoreFile {
         .permissionDenied, "\(dataPath) belongs to another user or group: compact it as that user, or use --into")
     }
     guard chmod(path, own.st_mode & 0o7777) == 0 else { throw systemError("exchange the file of") }
+  }
+}
+
+extension StoreError {
+  static func holdsStore(_ folder: String) -> StoreError {
+    StoreError(.alreadyExists, "\(folder) holds a store already; choose another folder")
   }
 }
 

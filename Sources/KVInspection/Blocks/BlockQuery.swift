@@ -180,8 +180,7 @@ extension StoreInspector {
         let record = try sessionRecord(named: name, space: query.space, tier)
         (session, query.space) = (record, record.space)
       }
-      let spaces = try tier.spaces().filter { query.space == nil || $0.id == query.space }
-      if let id = query.space, spaces.isEmpty { throw noSpace(id) }
+      let spaces = try spaces(query.space, tier)
       let index = try BlockIndex(
         tier, space: query.space, roots: Dictionary(spaces.map { ($0.id, $0.root) }) { first, _ in first })
       let only = session.map { session in

@@ -93,8 +93,7 @@ extension StoreInspector {
       throw .invalidArgument(
         "\"\(prefix)\" has \(prefix.digitCount) digits of a hash; give \(Self.leastPrefixDigitCount) or more")
     }
-    let spaces = try tier.spaces().filter { space == nil || $0.id == space }
-    if let space, spaces.isEmpty { throw noSpace(space) }
+    let spaces = try spaces(space, tier)
     var keys: [BlockKey] = []
     for space in spaces {
       keys += try tier.blockKeys(

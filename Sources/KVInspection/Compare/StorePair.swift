@@ -46,11 +46,14 @@ package struct SessionChoice: Hashable, Sendable {
   /// - Throws: `notFound`; `invalidArgument` for a name that several spaces have.
   func find(in tier: DiskTier) throws(StoreError) -> (space: SpaceRecord, session: SessionRecord) {
     var found: [(SpaceRecord, SessionRecord)] = []
-    for candidate in try tier.spaces() where space == nil || candidate.id == space {
+    var damage: StoreError?
+    for candidate in try tier.spaces(damaged: { damage = $1 }) where space == nil || candidate.id == space {
       if let session = try tier.session(space: candidate.id, name: name) { found.append((candidate, session)) }
     }
     guard let only = found.first else {
-      throw StoreError(.notFound, "there is no session \"\(name)\" in \(tier.path); `kvpager sessions` lists them")
+      // It may be a session of a space that cannot be read.
+      throw damage
+        ?? StoreError(.notFound, "there is no session \"\(name)\" in \(tier.path); `kvpager sessions` lists them")
     }
     guard found.count == 1 else {
       let spaces = found.map { String($0.0.id.rawValue) }.joined(separator: ", ")

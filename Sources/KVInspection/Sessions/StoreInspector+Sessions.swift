@@ -48,7 +48,8 @@ extension StoreInspector {
   ) throws(StoreError) -> SessionDetail {
     try withTier { (tier) throws(StoreError) in
       var found: [SpaceRecord] = []
-      for record in try tier.spaces() where space == nil || record.id == space {
+      var damage: StoreError?
+      for record in try tier.spaces(damaged: { damage = $1 }) where space == nil || record.id == space {
         if try tier.holdsSession(space: record.id, name: name) { found.append(record) }
       }
       guard found.count < 2 else {
@@ -56,7 +57,9 @@ extension StoreInspector {
         throw .invalidArgument("spaces \(spaces) each have a session \"\(name)\": say which space is meant")
       }
       guard let home = found.first, let (summary, record) = try tier.wholeSession(space: home.id, name: name) else {
-        throw StoreError(.notFound, "there is no session \"\(name)\" in \(path); `kvpager sessions` lists them")
+        // It may be a session of a space that cannot be read.
+        throw damage
+          ?? StoreError(.notFound, "there is no session \"\(name)\" in \(path); `kvpager sessions` lists them")
       }
       var detail = SessionDetail(
         facts: SessionFacts(summary, record), space: home, tokens: record.tokens, blocks: [])

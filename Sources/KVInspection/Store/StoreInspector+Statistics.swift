@@ -47,8 +47,10 @@ private struct StatisticsCount {
   ) throws(StoreError) {
     self.tier = tier
     self.detail = detail
-    spaces = try tier.spaces()
+    var damagedCount = 0
+    spaces = try tier.spaces { _, _ in damagedCount += 1 }
     statistics = StoreStatistics(file: file, nowMicroseconds: nowMicroseconds)
+    statistics.damagedRecordCount = damagedCount
   }
 
   mutating func countBlocks() throws(StoreError) {

@@ -21,8 +21,7 @@ extension StoreInspector {
         let session = try sessionRecord(named: name, space: options.space, tier)
         (options.space, path) = (session.space, session.blocks)
       }
-      let spaces = try tier.spaces().filter { options.space == nil || $0.id == options.space }
-      if let id = options.space, spaces.isEmpty { throw noSpace(id) }
+      let spaces = try spaces(options.space, tier)
       let index = try BlockIndex(
         tier, space: options.space, roots: Dictionary(spaces.map { ($0.id, $0.root) }) { first, _ in first })
       let ends = try SessionEnds(tier, index, space: options.space)
@@ -63,8 +62,16 @@ extension StoreInspector {
     }
   }
 
-  func noSpace(_ id: SpaceID) -> StoreError {
-    StoreError(.notFound, "there is no space \(id) in \(path); `kvpager info` lists them")
+  /// All spaces that can be read, or the one that is meant.
+  /// - Throws: `notFound`, and `damaged` for the one that is meant.
+  func spaces(_ wanted: SpaceID?, _ tier: DiskTier) throws(StoreError) -> [SpaceRecord] {
+    var damage: StoreError?
+    let all = try tier.spaces { id, error in if id == wanted { damage = error } }
+    guard let wanted else { return all }
+    guard let found = all.first(where: { $0.id == wanted }) else {
+      throw damage ?? StoreError(.notFound, "there is no space \(wanted) in \(path); `kvpager info` lists them")
+    }
+    return [found]
   }
 
   /// A session by its name.
@@ -73,7 +80,8 @@ extension StoreInspector {
     named name: String, space: SpaceID?, _ tier: DiskTier
   ) throws(StoreError) -> SessionRecord {
     var found: [SessionRecord] = []
-    let spaces = if let space { [space] } else { try tier.spaces().map(\.id) }
+    var damage: StoreError?
+    let spaces = if let space { [space] } else { try tier.spaces { damage = $1 }.map(\.id) }
     for id in spaces {
       if let record = try tier.session(space: id, name: name) { found.append(record) }
     }
@@ -82,7 +90,8 @@ extension StoreInspector {
       throw .invalidArgument("spaces \(spaces) each have a session \"\(name)\": say which space is meant")
     }
     guard let record = found.first else {
-      throw StoreError(.notFound, "there is no session \"\(name)\" in \(path); `kvpager sessions` lists them")
+      // It may be a session of a space that cannot be read.
+      throw damage ?? StoreError(.notFound, "there is no session \"\(name)\" in \(path); `kvpager sessions` lists them")
     }
     return record
   }

@@ -31,6 +31,7 @@ extension RepairReport: JSONConvertible {
     }
     return [
       "restoredBlocks": .integer(restoredBlockCount), "restoredSessions": .integer(restoredSessionCount),
+      "restoredSpaces": .integer(restoredSpaceCount), "restoredExtents": .integer(restoredExtentCount),
       "droppedBlocks": .integer(droppedBlockCount), "droppedSessions": .array(droppedSessions.map { .string($0) }),
       "cutSessions": .array(cuts), "droppedCheckpoints": .array(droppedCheckpoints.map { .string($0) }),
       "correctedCounts": .integer(correctedCountCount), "correctedLinks": .integer(correctedLinkCount),

@@ -70,13 +70,17 @@ extension VerifyFinding {
       "`kvpager verify --repair` makes it anew where the session's body is whole, and drops it where it is not"
     case .record, .sessionRecord, .sessionCount, .children, .recency, .counters:
       "`kvpager verify --repair` sets it right"
-    case .space: "bring the store back from a copy: without it nothing in the space can be used"
+    case .space:
+      "`kvpager salvage` brings the space's sessions into a new store, where its engine finds them again; or bring the "
+        + "store back from a copy"
     case .missingBlock: lostBlocks(finding)
     case .checkpoint: "`kvpager verify --repair --cut-sessions` drops the checkpoint and keeps the session's blocks"
     case .extent: "`kvpager verify --repair` rewrites what they say; only `kvpager salvage` goes by it"
     case .page: "its room cannot be used again; `kvpager salvage` brings all that is whole into a new store"
-    case .orphanedBlock: "`kvpager gc` or `kvpager verify --repair` deletes it"
-    case .orphanedExtent: "`kvpager gc` or `kvpager verify --repair` deletes them"
+    case .orphanedBlock:
+      "`kvpager verify --repair` brings its parent back where that is whole, and deletes it where it is not"
+    case .orphanedExtent:
+      "`kvpager verify --repair` brings back what is needed of them, and deletes the rest"
     }
   }
 

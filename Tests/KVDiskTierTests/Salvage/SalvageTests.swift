@@ -1,3 +1,4 @@
+import Foundation
 import KVBlocks
 import Testing
 
@@ -157,6 +158,52 @@ import Testing
     }
     #expect(error?.code == .mapFull)
     #expect(directory.entryNames == ["image"])
+  }
+
+  @Test func `a store that came to the new place meanwhile stays, and nothing else is left there`() throws {
+    let store = try makeStore()
+    let directory = StoreDirectory()
+    directory.write(store.directory.contents(), to: "image")
+    let new = "\(directory.path)/new"
+    var (isThere, failure) = (false, nil as (any Error)?)
+    let error = #expect(throws: StoreError.self) {
+      try StoreSalvage.run(from: "\(directory.path)/image", to: new) { progress in
+        guard progress.phase == .writing, !isThere else { return }
+        isThere = true
+        do {
+          let other = try DiskTier(path: new)
+          _ = try other.findOrCreateSpace(fingerprint: ModelFingerprint(model: "another's"), layout: store.layout)
+          other.close()
+        } catch { failure = error }
+      }
+    }
+    #expect(isThere && failure == nil && error?.code == .alreadyExists)
+    let tier = try open(directory)
+    defer { tier.close() }
+    #expect(try tier.spaces().map(\.fingerprint.model) == ["another's"])
+    #expect(entries(of: new).allSatisfy { $0.hasSuffix(".mdb") })
+  }
+
+  @Test func `what a salvage that was killed left is no hindrance to the next, another's folder is`() throws {
+    let store = try makeStore()
+    let directory = StoreDirectory()
+    directory.write(store.directory.contents(), to: "image")
+    let new = "\(directory.path)/new"
+    // No process has a number so high.
+    let left = "\(new)/salvage-\(Int32.max - 1)-7"
+    #expect(mkdir(new, 0o755) == 0 && mkdir(left, 0o755) == 0 && mkdir("\(new)/salvage-mine", 0o755) == 0)
+    directory.write([1, 2, 3], to: "new/salvage-\(Int32.max - 1)-7/data.mdb")
+    let error = #expect(throws: StoreError.self) {
+      try StoreSalvage.run(from: "\(directory.path)/image", to: new)
+    }
+    #expect(error?.code == .alreadyExists && entries(of: new) == ["salvage-mine"])
+    #expect(rmdir("\(new)/salvage-mine") == 0 && mkdir(left, 0o755) == 0)
+    #expect(try StoreSalvage.run(from: "\(directory.path)/image", to: new).isWritten)
+    #expect(entries(of: new).allSatisfy { $0.hasSuffix(".mdb") })
+  }
+
+  private func entries(of path: String) -> [String] {
+    (try? FileManager.default.contentsOfDirectory(atPath: path).sorted()) ?? []
   }
 
   @Test func `a file that gives other bytes when it is read again ends the salvage, and nothing is left of it`() throws

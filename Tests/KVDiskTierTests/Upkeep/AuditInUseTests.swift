@@ -70,7 +70,7 @@ struct AuditInUseTests {
 
   @Test func `what is wrong is found all the same`() throws {
     // What bears a number that is still to be given may be another process's work until nobody works.
-    for damage in PlantedDamage.allCases where damage != .extentStray {
+    for damage in PlantedDamage.allCases where ![.extentStray, .extentMoved].contains(damage) {
       let planted = try RepairTests.Planted()
       var random = SeededNumbers(seed: 5)
       try damage.plant(in: planted.store.tier, &random)

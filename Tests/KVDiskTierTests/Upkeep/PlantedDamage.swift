@@ -6,6 +6,7 @@ import SafeLMDB
 /// Things that break a store's invariants, each planted through LMDB itself in tables that are whole as trees.
 enum PlantedDamage: String, CaseIterable {
   case blockRecordByte, blockRecordGone, blockUnderForeignKey, sessionCountTooHigh, sessionCountTooLow
+  case blockMoved, blockMovedToNoSpace, sessionMoved, sessionNameless, spaceMoved, extentMoved
   case childGone, childStray, recencyGone, recencyStray, strayKeys
   case frameByte, frameHeaderByte, extentGone, extentHeaderByte, extentStray, sharedFrame
   case sessionRecordByte, sessionListing, sessionBodyByte, checkpointByte
@@ -21,6 +22,8 @@ enum PlantedDamage: String, CaseIterable {
       case .blockRecordByte, .blockRecordGone, .blockUnderForeignKey, .sessionCountTooHigh, .sessionCountTooLow,
         .sharedFrame:
         try plantBlock(tables, &transaction, &numbers)
+      case .blockMoved, .blockMovedToNoSpace, .sessionMoved, .sessionNameless, .spaceMoved, .extentMoved:
+        try plantMove(tables, &transaction, &numbers)
       case .childGone, .childStray, .recencyGone, .recencyStray, .strayKeys:
         try plantLink(tables, &transaction, &numbers)
       case .frameByte, .frameHeaderByte, .extentGone, .extentHeaderByte, .extentStray:
@@ -91,6 +94,35 @@ enum PlantedDamage: String, CaseIterable {
         RecordWriter.reseal(&record)
       }
     }
+  }
+
+  /// A bit of an entry's key.
+  private func plantMove(
+    _ tables: Tables, _ transaction: inout WriteTransaction, _ random: inout SeededNumbers
+  ) throws(StoreError) {
+    let (table, byte, mask): (Table, Int, UInt8) =
+      switch self {
+      case .blockMoved: (tables.blocks, 4 + Int.random(in: 0..<32, using: &random), 0x10)
+      case .blockMovedToNoSpace: (tables.blocks, 2, 1)
+      case .sessionMoved: (tables.sessions, 4, 1)
+      case .sessionNameless: (tables.sessions, 4, 0x80)
+      case .extentMoved: (tables.extents, 5, 1)
+      default: (tables.spaces, 2, 1)
+      }
+    let keys = try Self.keys(of: table, TransactionView(transaction)).filter { $0.count > byte }
+    if let key = keys.randomElement(using: &random) {
+      try Self.move(key, in: table, &transaction) { $0[byte] ^= mask }
+    }
+  }
+
+  static func move(
+    _ key: [UInt8], in table: Table, _ transaction: inout WriteTransaction, _ body: (inout [UInt8]) -> Void
+  ) throws(StoreError) {
+    guard let value = try value(key, in: table, TransactionView(transaction)) else { return }
+    var other = key
+    body(&other)
+    try transaction.remove(key, in: table)
+    try transaction.write(other, value, in: table)
   }
 
   private func plantLink(

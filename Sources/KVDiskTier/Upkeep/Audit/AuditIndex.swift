@@ -128,6 +128,9 @@ struct AuditIndex: Sendable {
     return a.3.bigEndian < b.3.bigEndian
   }
 
+  /// Whether no block of a space was seen.
+  func isEmpty(_ space: SpaceID) -> Bool { !spaces.contains { $0.id == space } }
+
   func key(_ position: Int) -> BlockKey {
     BlockKey(space: space(of: position), hash: hashes[position])
   }

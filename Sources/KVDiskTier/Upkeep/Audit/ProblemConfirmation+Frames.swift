@@ -69,7 +69,10 @@ extension Tables {
   ) throws(StoreError) -> [AuditProblem] {
     var areAllReadable = true
     try view.forEach(in: sessions) { (bytes, value) throws(StoreError) in
-      guard let (space, name) = Keys.session(of: bytes) else { return true }
+      guard let (space, name) = Keys.session(of: bytes) else {
+        areAllReadable = false
+        return true
+      }
       do throws(StoreError) {
         let (summary, inline) = try SessionFormat.decode(value, space: space, name: name)
         for hash in try sessionBody(summary, inline: inline, view).record.blocks {

@@ -71,7 +71,8 @@ extension Tables {
 
   private func spaceAgain(_ id: SpaceID, _ view: borrowing TransactionView) throws(StoreError) -> AuditProblem? {
     let key = Keys.space(id)
-    guard let value = try view.read(key.span.bytes, in: spaces) else { return nil }
+    // None is ever deleted.
+    guard let value = try view.read(key.span.bytes, in: spaces) else { return .space(id, Self.missingSpace) }
     return try Self.spaceProblem(value, id: id)
   }
 

@@ -4,6 +4,8 @@ import SafeLMDB
 
 /// Records held against themselves and their space.
 extension Tables {
+  static let missingSpace = "its record is missing"
+
   static func spaceProblem(_ value: RawSpan, id: SpaceID) throws(StoreError) -> AuditProblem? {
     do throws(StoreError) {
       let space = try SpaceFormat.decode(value, id: id)
@@ -81,9 +83,8 @@ extension Tables {
     do throws(StoreError) {
       guard let (summary, inline) = try sessionSummary(key.space, key.name, view) else { return nil }
       record = try sessionBody(summary, inline: inline, view).record
-      guard let space = try space(key.space, view) else {
-        return problem(0, "its cache space does not exist")
-      }
+      // That its space is missing is a finding that speaks for all of it.
+      guard let space = try space(key.space, view) else { return nil }
       root = space.root
     } catch  where error.code == .damaged {
       return nil

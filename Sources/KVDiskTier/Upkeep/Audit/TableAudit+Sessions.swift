@@ -9,6 +9,9 @@ extension TableAudit {
     try source.scan(tables.sessions, limit: Self.sessionLimit, between: { () throws(StoreError) in try flush() }) {
       (view, bytes, value) throws(StoreError) in
       guard let place = Keys.session(of: bytes) else {
+        // A session whose name is damaged: frames and blocks that look like nobody's may be its own.
+        isEveryFrameKnown = false
+        areAllSessionsReadable = false
         problems.append(.strayKey(.sessions, bytes.copied))
         return
       }
@@ -21,7 +24,8 @@ extension TableAudit {
         if let checkpoint = summary.checkpoint { claim(checkpoint.frame, .checkpoint, owner: owner) }
         greatest.lastRevision = max(greatest.lastRevision, summary.revision)
         let body = try tables.sessionBody(summary, inline: inline, view)
-        if let message = Tables.difference(summary, body, root: spaces[key.space]?.root) {
+        let space = try space(key.space, view) { true }
+        if let message = Tables.difference(summary, body, root: space?.root) {
           problems.append(.sessionSummary(key, message))
         }
         read(body.record, key)

@@ -93,19 +93,45 @@ struct TableAudit<Source: AuditSource> {
   }
 
   private mutating func readBlocks() throws(StoreError) {
+    let (tables, counters) = (tables, counters)
     try source.scan(tables.blocks, limit: Self.recordLimit, between: { () throws(StoreError) in try flush() }) {
-      (_, bytes, value) throws(StoreError) in
+      (view, bytes, value) throws(StoreError) in
       guard let key = Keys.block(of: bytes) else {
         problems.append(.strayKey(.blocks, bytes.copied))
         return
       }
-      let (head, digest, problem) = try Tables.examine(value, key, space: spaces[key.space])
+      let space = try space(key.space, view) { () throws(StoreError) in
+        // Spaces are never deleted: a number that was given had a record.
+        if let counters, key.space.rawValue > 0, key.space.rawValue < counters.nextSpace { return true }
+        // The key itself may be damaged: the frame says where the block belongs.
+        guard let frame = try tables.readableHead(key, view)?.frame else { return false }
+        return try tables.blockNamed(in: frame, view) == key
+      }
+      let (head, digest, problem) = try Tables.examine(value, key, space: space)
       if let problem, !unusableSpaces.contains(key.space) { problems.append(problem) }
       if head == nil { isEveryFrameKnown = false }
       if let head { claim(head.frame, .block, owner: index.count) }
       index.append(key, head, tokenDigest: digest)
     }
     index.finish()
+  }
+
+  /// The space of what was just read; nil where there is none, or it cannot be used.
+  /// - Parameter isNamedRightly: whether what was read belongs to that space indeed.
+  mutating func space(
+    _ id: SpaceID, _ view: borrowing TransactionView, isNamedRightly: () throws(StoreError) -> Bool
+  ) throws(StoreError) -> SpaceRecord? {
+    if let known = spaces[id] { return known }
+    guard !unusableSpaces.contains(id) else { return nil }
+    // One that was made since the spaces were read.
+    if let made = try tables.readableSpace(id, view) {
+      spaces[id] = made
+      return made
+    }
+    guard try isNamedRightly() else { return nil }
+    unusableSpaces.insert(id)
+    problems.append(.space(id, Tables.missingSpace))
+    return nil
   }
 
   mutating func claim(_ frame: FrameReference, _ kind: FrameClaim.Kind, owner: Int) {

@@ -23,6 +23,10 @@ package struct RepairReport: Hashable, Sendable {
   package var restoredBlockCount = 0
   /// Sessions whose records were made anew from their bodies.
   package var restoredSessionCount = 0
+  /// Cache spaces whose records were found under another's number.
+  package var restoredSpaceCount = 0
+  /// Extents that lay under keys that were not theirs.
+  package var restoredExtentCount = 0
   /// Blocks that cannot be read, and those that hung on them.
   package var droppedBlockCount = 0
   /// Sessions whose records could not be read.

@@ -4,19 +4,44 @@ import SafeLMDB
 
 /// What frames and bodies say of themselves: enough to make a lost record anew.
 extension RepairRun {
+  /// What is looked for in frames that nothing refers to.
+  fileprivate struct Wanted {
+    var blocks: Set<BlockKey>
+    var sessions: Set<SessionKey>
+    /// Takes sessions that no key names, too, and frames whose extents say that they are others: what they hold is
+    /// checked in full.
+    var isAnything = false
+
+    var isEmpty: Bool { blocks.isEmpty && sessions.isEmpty && !isAnything }
+  }
+
   /// Brings back blocks and sessions whose records are lost and whose frames or bodies are not. True where it did.
   mutating func restore(
     _ problems: [AuditProblem], _ audit: TableAudit<TransactionSource>, _ transaction: inout WriteTransaction
   ) throws(StoreError) -> Bool {
-    let lostSessions = Set(problems.compactMap(\.lostSession))
     let before = report
+    try moveSpaces(problems, audit, &transaction)
+    try moveExtents(problems, &transaction)
+    // Nothing in a space is known without its record, nor of a frame without its pieces.
+    guard report == before else { return true }
+    let lostSessions = Set(problems.compactMap(\.lostSession))
     for key in lostSessions { try restoreInline(key, &transaction) }
-    let wanted = try lostBlocks(problems, audit)
-    guard !wanted.isEmpty || !lostSessions.isEmpty else { return report != before }
-    for case .orphanedExtent(let frame, 0) in problems {
-      try restore(frame, wanted, lostSessions, audit, &transaction)
-    }
+    var wanted = Wanted(blocks: try lostBlocks(problems, audit), sessions: lostSessions)
+    try restore(wanted, problems, audit, &transaction)
+    try moveSessions(problems, &transaction)
+    try moveBlocks(problems, audit, &transaction)
+    guard report == before else { return true }
+    wanted.isAnything = true
+    try restore(wanted, problems, audit, &transaction)
     return report != before
+  }
+
+  private mutating func restore(
+    _ wanted: Wanted, _ problems: [AuditProblem], _ audit: TableAudit<TransactionSource>,
+    _ transaction: inout WriteTransaction
+  ) throws(StoreError) {
+    guard !wanted.isEmpty else { return }
+    for case .orphanedExtent(let frame, 0) in problems { try restore(frame, wanted, audit, &transaction) }
   }
 
   /// Blocks that somebody needs and that cannot be read: those of sessions, parents of others, damaged records.
@@ -49,53 +74,62 @@ extension RepairRun {
   }
 
   private mutating func restore(
-    _ frame: UInt64, _ wanted: Set<BlockKey>, _ sessions: Set<SessionKey>, _ audit: TableAudit<TransactionSource>,
-    _ transaction: inout WriteTransaction
+    _ frame: UInt64, _ wanted: Wanted, _ audit: TableAudit<TransactionSource>, _ transaction: inout WriteTransaction
   ) throws(StoreError) {
-    guard let reference = try whole(frame, TransactionView(handle: handle)) else { return }
+    guard let reference = try tables.claimedFrame(frame, TransactionView(handle: handle)) else { return }
     do throws(StoreError) {
-      if var record = try block(in: reference, wanted, audit, transaction) {
+      if var record = try wholeBlock(in: reference, wanted.blocks, audit, transaction) {
+        if !wanted.isAnything { try tables.verifyHeaders(of: reference, transaction) }
         if let head = try tables.readableHead(record.key, TransactionView(handle: handle)) {
           record.sessionCount = head.sessionCount
           record.lastUseMicroseconds = head.lastUseMicroseconds
         }
-        try tables.putBlock(record, &transaction)
-        report.restoredBlockCount += 1
-      } else if !sessions.isEmpty {
+        try bringBack(record, &transaction)
+      } else if !wanted.sessions.isEmpty || wanted.isAnything {
         let body = try SessionBody.decode(try tables.joined(reference, transaction))
         let key = SessionKey(space: body.record.space, name: body.record.name)
-        guard sessions.contains(key) else { return }
-        try list(body, at: reference, key, &transaction)
+        var isWanted = wanted.sessions.contains(key)
+        if !isWanted, wanted.isAnything { isWanted = try isMissed(key, reference, transaction) }
+        if isWanted { try list(body, at: reference, key, &transaction) }
       }
     } catch  where error.code == .damaged {
       return
     }
   }
 
-  private func whole(_ frame: UInt64, _ view: borrowing TransactionView) throws(StoreError) -> FrameReference? {
-    let extent = Keys.extent(frame: frame, piece: 0)
-    guard let value = try view.read(extent.span.bytes, in: tables.extents) else { return nil }
-    return Self.wholeByteCount(value).map { FrameReference(id: frame, byteCount: $0) }
+  /// Stores a block's record, and has its frame looked at again in the next round.
+  mutating func bringBack(_ record: BlockRecord, _ transaction: inout WriteTransaction) throws(StoreError) {
+    try tables.putBlock(record, &transaction)
+    suspects.frames.append(.block(record.key))
+    report.restoredBlockCount += 1
   }
 
-  /// How many bytes a frame or a session's body claims to have, from its first extent; nil for anything else.
-  private static func wholeByteCount(_ extent: RawSpan) -> Int? {
-    let start = ExtentFormat.headerByteCount
-    guard ExtentFormat.header(of: extent)?.piece == 0, extent.byteCount >= start + 24 else { return nil }
-    let claimed = Int(
-      exactly: UInt64(littleEndian: extent.unsafeLoadUnaligned(fromByteOffset: start + 16, as: UInt64.self)))
-    // Both kinds have their size at offset 16.
-    guard let claimed, claimed > 0, claimed <= ExtentFormat.byteCountLimit else { return nil }
-    return claimed
+  /// Whether a session was lost with its record. A deleted one leaves its body behind only where LMDB could not delete
+  /// it safely.
+  private func isMissed(
+    _ key: SessionKey, _ body: FrameReference, _ transaction: borrowing WriteTransaction
+  ) throws(StoreError) -> Bool {
+    guard (1...Keys.nameByteLimit).contains(key.name.utf8.count) else { return false }
+    let name = try Keys.session(key.space, key.name)
+    guard try !transaction.holds(name.span.bytes, in: tables.sessions) else { return false }
+    for piece in 0..<ExtentFormat.pieceCount(of: body.byteCount) {
+      let extent = Keys.extent(frame: body.id, piece: piece)
+      guard try tables.isDeletionSafe(extent.span.bytes, transaction) else { return false }
+    }
+    return true
   }
 
   /// The record of the block in a frame, where it is one of those wanted and whole.
-  private func block(
+  func wholeBlock(
     in frame: FrameReference, _ wanted: Set<BlockKey>, _ audit: TableAudit<TransactionSource>,
     _ transaction: borrowing WriteTransaction
   ) throws(StoreError) -> BlockRecord? {
-    let pieces = try tables.pieces(of: frame, transaction)
-    try tables.verifyHeaders(of: frame, transaction)
+    let pieces: [UnsafeRawBufferPointer]
+    do throws(StoreError) {
+      pieces = try tables.pieces(of: frame, transaction)
+    } catch  where error.code == .damaged {
+      return nil
+    }
     let header: FrameHeader
     do throws(FrameError) { header = try FrameHeader.parse(FramePieces(pieces)) } catch { return nil }
     guard header.kind == .block, wanted.contains(header.key), let space = audit.spaces[header.key.space],
@@ -124,18 +158,17 @@ extension RepairRun {
 
   /// A short session's body lies in its record, with a checksum of its own.
   private mutating func restoreInline(_ key: SessionKey, _ transaction: inout WriteTransaction) throws(StoreError) {
-    guard let body = try inlineBody(of: key, TransactionView(handle: handle)), body.record.space == key.space,
-      body.record.name == key.name
+    let view = TransactionView(handle: handle)
+    let name = try Keys.session(key.space, key.name)
+    guard let value = try view.read(name.span.bytes, in: tables.sessions), let body = Self.inlineBody(in: value),
+      body.record.space == key.space, body.record.name == key.name
     else { return }
     try list(body, at: nil, key, &transaction)
   }
 
-  private func inlineBody(
-    of key: SessionKey, _ view: borrowing TransactionView
-  ) throws(StoreError) -> SessionBody? {
-    let name = try Keys.session(key.space, key.name)
-    guard let value = try view.read(name.span.bytes, in: tables.sessions), value.byteCount > SessionFormat.bodyOffset
-    else { return nil }
+  /// The body that lies in a session's record, whatever became of the rest.
+  static func inlineBody(in value: RawSpan) -> SessionBody? {
+    guard value.byteCount > SessionFormat.bodyOffset else { return nil }
     do throws(StoreError) {
       return try SessionBody.decode(value.extracting(SessionFormat.bodyOffset..<value.byteCount))
     } catch {
@@ -143,7 +176,7 @@ extension RepairRun {
     }
   }
 
-  private mutating func list(
+  mutating func list(
     _ body: SessionBody, at place: FrameReference?, _ key: SessionKey, _ transaction: inout WriteTransaction
   ) throws(StoreError) {
     let bytes = try body.encoded()

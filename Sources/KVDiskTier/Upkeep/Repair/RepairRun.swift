@@ -6,13 +6,15 @@ import SafeLMDB
 // - Lives inside one write transaction: what an audit found there is so until this run changes it.
 // - Each step sets right what one problem names and nothing beside it; what follows from it, the next round finds.
 // - A block that a session holds is never dropped, nor a session cut, unless `cutsSessions`.
+// - What hangs on nothing goes, and sessions are cut, only in rounds that change nothing else.
 
 /// Sets right what audits of one write transaction find, round by round, until a round finds nothing that it may
 /// change.
 struct RepairRun {
   let tables: Tables
   let handle: TransactionHandle
-  let suspects: RepairSuspects
+  /// Frames to be read again.
+  var suspects: RepairSuspects
   let cutsSessions: Bool
   let codecs: CodecPool
   var report = RepairReport()
@@ -42,8 +44,13 @@ struct RepairRun {
     try setCounters(problems.list, audit, &transaction)
     // A block that comes back is not dropped, nor its sessions cut.
     if try restore(problems.list, audit, &transaction) { return }
-    for problem in problems.list { try setRight(problem, audit, &transaction) }
-    if cutsSessions { try cutSessions(problems.list, audit, &transaction) }
+    // What is set right may be what hid a frame: nothing is given up for lost while anything else changes.
+    let before = report
+    for problem in problems.list where !problem.isOrphan { try setRight(problem, audit, &transaction) }
+    guard report == before else { return }
+    for problem in problems.list where problem.isOrphan { try setRight(problem, audit, &transaction) }
+    guard report == before, cutsSessions else { return }
+    try cutSessions(problems.list, audit, &transaction)
   }
 
   /// Reads the frames that an audit found damaged again, as they are now.
@@ -105,11 +112,22 @@ struct RepairRun {
     case .orphanedBlock(let key): try drop(key, audit, &transaction)
     case .sessionCount, .missingLink, .strayChild, .strayRecency: try setLink(problem, &transaction)
     case .orphanedExtent(let frame, let piece):
-      guard audit.isEveryFrameKnown else { return }
+      guard audit.isEveryFrameKnown, try !isOfUnusableSpace(frame, audit) else { return }
       if try tables.deleteExtent(frame: frame, piece: piece, &transaction) { report.deletedExtentCount += 1 }
     case .sessionRecord(let key, _): try dropRecord(of: key, &transaction)
     case .sessionSummary(let key, _): try rewrite(key, audit, &transaction)
     }
+  }
+}
+
+extension RepairRun {
+  /// A space that cannot be used may come back from a copy: so may what its frames hold.
+  private func isOfUnusableSpace(
+    _ frame: UInt64, _ audit: TableAudit<TransactionSource>
+  ) throws(StoreError) -> Bool {
+    guard !audit.unusableSpaces.isEmpty else { return false }
+    return try tables.content(ofFrame: frame, TransactionView(handle: handle))
+      .map { audit.unusableSpaces.contains($0.space) } ?? false
   }
 }
 
@@ -119,6 +137,14 @@ final class ProblemBox {
 }
 
 extension AuditProblem {
+  /// What hangs on nothing, as far as is known.
+  var isOrphan: Bool {
+    switch self {
+    case .orphanedBlock, .orphanedExtent: true
+    default: false
+    }
+  }
+
   /// The session whose checkpoint is lost.
   var brokenCheckpoint: SessionKey? {
     switch self {
