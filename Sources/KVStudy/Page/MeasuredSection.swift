@@ -36,8 +36,8 @@ enum MeasuredSection {
         (\(Figures.bytes(measured.byteCount)) of one layer; the caches hold \
         \(Figures.bytes(measured.cacheByteCount))) in blocks anywhere, over that on one array, which takes \
         \(Figures.decimal(measured.contiguousMicroseconds / 1000, digits: 1)) ms; the same kernel, one thread. One \
-        array against itself: \(Figures.decimal(measured.controlRatio, digits: 3))\u{a0}×, from round to round \
-        \(StudyPage.percent(measured.controlSpread)) from 1; a difference up to that is noise. Orange is what blocks \
+        array against itself: \(Figures.decimal(measured.controlRatio, digits: 3))\u{a0}×, in a round typically \
+        \(StudyPage.percent(measured.controlSpread)) from 1: a difference up to that is noise. Orange is what blocks \
         take longer, hatched what they save.
         """,
       drawing: BarList(bars, isCompact: true).html, table: table.html)
