@@ -11,8 +11,8 @@ import Logging
   import Musl
 #endif
 
-/// What every command is told about its store.
-struct StoreOptions: ParsableArguments {
+/// Which store a command means.
+struct StoreLocation: ParsableArguments {
   static let pathVariable = "KVPAGER_STORE"
 
   @Option(
@@ -21,23 +21,9 @@ struct StoreOptions: ParsableArguments {
     completion: .directory)
   var givenPath: String?
 
-  @Option(
-    help: ArgumentHelp(
-      "RAM for decoded blocks at most: 64MiB, 1.5GiB, 500MB or plain bytes.", valueName: "size"))
-  var memory = ByteSize(1 << 30)
-
-  @Option(
-    help: ArgumentHelp(
-      "Disk for the store at most; unreferenced blocks leave first, sessions' never do.", valueName: "size"))
-  var quota: ByteSize?
-
   mutating func validate() throws {
     guard let path, !path.isEmpty else {
       throw ValidationError("No store is given: add --store <dir> or set \(Self.pathVariable).")
-    }
-    guard memory.byteCount > 0 else { throw ValidationError("--memory 0: give at least one block's size.") }
-    if let quota, quota.byteCount == 0 {
-      throw ValidationError("--quota 0: leave the option out for no limit.")
     }
   }
 
@@ -70,16 +56,49 @@ struct StoreOptions: ParsableArguments {
     var status = stat()
     return stat("\(path)/data.mdb", &status) == 0
   }
+}
+
+/// How much of the disk the store may take.
+struct QuotaOption: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Disk for the store at most; unreferenced blocks leave first, sessions' never do.", valueName: "size"))
+  var quota: ByteSize?
+
+  mutating func validate() throws {
+    if let quota, quota.byteCount == 0 {
+      throw ValidationError("--quota 0: leave the option out for no limit.")
+    }
+  }
+
+  var byteCount: Int? { quota?.byteCount }
+}
+
+/// What a command is told that opens its store for use.
+struct StoreOptions: ParsableArguments {
+  @OptionGroup(title: "Store") var location: StoreLocation
+
+  @Option(
+    help: ArgumentHelp(
+      "RAM for decoded blocks at most: 64MiB, 1.5GiB, 500MB or plain bytes.", valueName: "size"))
+  var memory = ByteSize(1 << 30)
+
+  @OptionGroup(title: "Store") var quota: QuotaOption
+
+  mutating func validate() throws {
+    guard memory.byteCount > 0 else { throw ValidationError("--memory 0: give at least one block's size.") }
+  }
 
   /// Opens the store, runs `body`, and closes it again, whatever happens.
   func withStore<R>(_ access: StoreConfiguration.Access, _ body: (Store) throws -> R) throws -> R {
-    if access != .readWriteCreating { try Self.requireStore(storePath) }
+    let path = location.storePath
+    if access != .readWriteCreating { try StoreLocation.requireStore(path) }
     // The command says itself what went wrong, once: the store's log stays silent.
     let quiet = Logger(label: "kvpager") { _ in SwiftLogNoOpLogHandler() }
     let store = try Store(
-      at: storePath,
+      at: path,
       configuration: StoreConfiguration(
-        access: access, memoryBudgetBytes: memory.byteCount, diskQuotaBytes: quota?.byteCount, logger: quiet))
+        access: access, memoryBudgetBytes: memory.byteCount, diskQuotaBytes: quota.byteCount, logger: quiet))
     let result: R
     do {
       result = try body(store)

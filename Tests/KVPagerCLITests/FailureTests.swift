@@ -23,7 +23,7 @@ import Testing
     }
     try refuse(["import", "x"] + store, saying: "--session", "Usage:")
     try refuse(["sessions"], saying: "--store", "KVPAGER_STORE")
-    try refuse(["sessions", "--memory", "64M"] + store, saying: "--memory", "64MiB")
+    try refuse(["gc", "--memory", "64M"] + store, saying: "--memory", "64MiB")
     try refuse(["gc", "--quota", "0"] + store, saying: "--quota")
     try refuse(["frobnicate"], saying: "frobnicate")
     try refuse(["session"] + store, saying: "No session is named")

@@ -54,7 +54,7 @@ struct BlockCommand: ParsableCommand {
   var force = false
 
   @OptionGroup(title: "Text") var vocabulary: VocabularyOptions
-  @OptionGroup(title: "Store") var store: StoreOptions
+  @OptionGroup(title: "Store") var store: StoreLocation
   @OptionGroup var output: OutputOptions
 
   func validate() throws {

@@ -55,7 +55,7 @@ struct BlocksCommand: ParsableCommand {
   @Flag(help: "List all of them.")
   var all = false
 
-  @OptionGroup(title: "Store") var store: StoreOptions
+  @OptionGroup(title: "Store") var store: StoreLocation
   @OptionGroup var output: OutputOptions
 
   func validate() throws {

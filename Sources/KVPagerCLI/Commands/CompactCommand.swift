@@ -28,7 +28,7 @@ struct CompactCommand: ParsableCommand {
   @Flag(help: "Delete the blocks that no session refers to first (in place only).")
   var dropCache = false
 
-  @OptionGroup(title: "Store") var store: StoreOptions
+  @OptionGroup(title: "Store") var store: StoreLocation
   @OptionGroup var output: OutputOptions
 
   func validate() throws {

@@ -34,7 +34,7 @@ struct DiffCommand: ParsableCommand {
   @Option(
     name: .customLong("store"),
     help: ArgumentHelp(
-      "The folder of the store that has the sessions (or set \(StoreOptions.pathVariable)).", valueName: "dir"),
+      "The folder of the store that has the sessions (or set \(StoreLocation.pathVariable)).", valueName: "dir"),
     completion: .directory)
   var givenPath: String?
 
@@ -87,18 +87,18 @@ struct DiffCommand: ParsableCommand {
       let choice = SessionChoice(name: String(word[separator.upperBound...]), space: id)
       return .session(path: folder.isEmpty ? try storePath(for: word) : folder, choice)
     }
-    if StoreOptions.isStore(word) { return .store(word) }
+    if StoreLocation.isStore(word) { return .store(word) }
     return .session(path: try storePath(for: word), SessionChoice(name: word, space: id))
   }
 
   private func storePath(for word: String) throws -> String {
-    if let path = StoreOptions.path(given: givenPath), !path.isEmpty { return path }
+    if let path = StoreLocation.path(given: givenPath), !path.isEmpty { return path }
     throw ValidationError(
       "\(word) is no store's folder: if it is a session, add --store <dir> or write DIR::NAME.")
   }
 
   private func inspector(_ path: String) throws(StoreError) -> StoreInspector {
-    try StoreOptions.requireStore(path)
+    try StoreLocation.requireStore(path)
     return StoreInspector(path: path)
   }
 }

@@ -17,13 +17,14 @@ struct InfoCommand: ParsableCommand {
         kvpager info --store kv --quota 20GB
       """)
 
-  @OptionGroup(title: "Store") var store: StoreOptions
+  @OptionGroup(title: "Store") var store: StoreLocation
+  @OptionGroup(title: "Store") var quota: QuotaOption
   @OptionGroup var output: OutputOptions
 
   func run() throws {
     let moment = Moment()
     let info = try store.inspector().info(
-      nowMicroseconds: moment.now.microseconds, quotaByteCount: store.quota?.byteCount)
+      nowMicroseconds: moment.now.microseconds, quotaByteCount: quota.byteCount)
     try Answer.write(Self.schema, json: info.json, text: InfoDrawing(info, moment).text, output)
     guard let refusal = info.refusal else { return }
     throw StoreError(.damaged, refusal)

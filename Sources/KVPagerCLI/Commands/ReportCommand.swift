@@ -39,7 +39,7 @@ struct ReportCommand: ParsableCommand {
     completion: .file(extensions: ["gguf"]))
   var gguf: String?
 
-  @OptionGroup(title: "Store") var store: StoreOptions
+  @OptionGroup(title: "Store") var store: StoreLocation
   @OptionGroup var output: OutputOptions
 
   func validate() throws {

@@ -30,7 +30,7 @@ struct SessionCommand: ParsableCommand {
   var tokens = false
 
   @OptionGroup(title: "Text") var vocabulary: VocabularyOptions
-  @OptionGroup(title: "Store") var store: StoreOptions
+  @OptionGroup(title: "Store") var store: StoreLocation
   @OptionGroup var output: OutputOptions
 
   func run() throws {

@@ -52,7 +52,7 @@ struct SessionsCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The most to show.", valueName: "n"))
   var limit: Int?
 
-  @OptionGroup(title: "Store") var store: StoreOptions
+  @OptionGroup(title: "Store") var store: StoreLocation
   @OptionGroup var output: OutputOptions
 
   private static let orders = SessionQuery.Order.allCases.map(\.rawValue).joined(separator: ", ")

@@ -29,13 +29,14 @@ struct StatsCommand: ParsableCommand {
   @Flag(help: "Read every frame's header, however many there are.")
   var exact = false
 
-  @OptionGroup(title: "Store") var store: StoreOptions
+  @OptionGroup(title: "Store") var store: StoreLocation
+  @OptionGroup(title: "Store") var quota: QuotaOption
   @OptionGroup var output: OutputOptions
 
   func run() throws {
     let statistics = try store.inspector().statistics(
       detail: exact ? .exact : .standard, nowMicroseconds: Timestamp.now.microseconds,
-      quotaByteCount: store.quota?.byteCount)
+      quotaByteCount: quota.byteCount)
     let text = StatisticsDrawing(statistics)
     try Answer.write(
       Self.schema, json: statistics.json, text: detail ? text.summary + text.sections : text.summary, output)

@@ -43,7 +43,7 @@ struct TreeCommand: ParsableCommand {
   var session: String?
 
   @OptionGroup(title: "Text") var vocabulary: VocabularyOptions
-  @OptionGroup(title: "Store") var store: StoreOptions
+  @OptionGroup(title: "Store") var store: StoreLocation
   @OptionGroup var output: OutputOptions
 
   func validate() throws {

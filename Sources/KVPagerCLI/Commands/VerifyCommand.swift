@@ -38,7 +38,7 @@ struct VerifyCommand: ParsableCommand {
   @Flag(help: "With --repair: do not ask.")
   var yes = false
 
-  @OptionGroup(title: "Store") var store: StoreOptions
+  @OptionGroup(title: "Store") var store: StoreLocation
   @OptionGroup var output: OutputOptions
 
   func validate() throws {

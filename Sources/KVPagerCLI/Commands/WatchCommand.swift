@@ -28,7 +28,7 @@ struct WatchCommand: ParsableCommand {
         kvpager watch --store kv --once
       """)
 
-  @OptionGroup(title: "Store") var store: StoreOptions
+  @OptionGroup(title: "Store") var store: StoreLocation
   @OptionGroup var output: OutputOptions
 
   @Option(help: ArgumentHelp("Time between two looks: 500ms, 1s, 2m.", valueName: "time"))

@@ -26,7 +26,7 @@ enum ValueCompletion {
   private static func offered(
     _ words: [String], _ names: (StoreInspector) throws(StoreError) -> [String]
   ) -> [String] {
-    guard let path = StoreOptions.path(given: givenStore(words)), StoreOptions.isStore(path) else { return [] }
+    guard let path = StoreLocation.path(given: givenStore(words)), StoreLocation.isStore(path) else { return [] }
     return (try? names(StoreInspector(path: path))) ?? []
   }
 
@@ -74,7 +74,7 @@ struct ShellWord {
   }
 
   private static func expandingHome(_ value: String, _ text: String) -> String {
-    guard text.hasPrefix("~/"), let home = StoreOptions.variable("HOME") else { return value }
+    guard text.hasPrefix("~/"), let home = StoreLocation.variable("HOME") else { return value }
     return home + value.dropFirst()
   }
 }
