@@ -44,12 +44,23 @@ struct KVPagerCommand: ParsableCommand {
   static func main() {
     ProcessSetup.apply()
     let isChild = ParentLink.take()
+    if !isChild, completesWord, let ending = ChildProcess.runThisCommand() {
+      guard case .exit(let status) = ending else { CommandFailure.end(CommandFailure.findingStatus) }
+      CommandFailure.end(status)
+    }
     do {
       var command = try parseAsRoot()
+      let modes = isChild ? nil : TerminalModes()
       if !isChild, touchesStore(command), let ending = ChildProcess.runThisCommand() {
         switch ending {
         case .exit(let status): CommandFailure.end(status)
-        case .signal(let number): EndingSignal.end(by: number)
+        case .signal(let number):
+          // Whatever killed the child may have left it no time to do so.
+          if (command as? WatchCommand)?.takesScreen == true, !EndingSignal.requests.contains(number) {
+            try? ByteStream.output.write("\(TerminalScreen.leaveSequence)")
+          }
+          modes?.giveBack(isWaiting: false)
+          EndingSignal.end(by: number)
         }
       }
       try command.run()
@@ -57,6 +68,10 @@ struct KVPagerCommand: ParsableCommand {
       CommandFailure(error).exit()
     }
   }
+
+  /// A shell asks for the names that a store has, before any command is there to ask: nothing is said of a child that
+  /// dies of it, in the midst of somebody's line.
+  private static var completesWord: Bool { CommandLine.arguments.dropFirst().first == "---completion" }
 
   /// All subcommands do, unless they say otherwise; what only explains itself does not.
   private static func touchesStore(_ command: any ParsableCommand) -> Bool {

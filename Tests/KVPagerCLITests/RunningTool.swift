@@ -66,20 +66,7 @@ final class RunningTool {
   }
 
   /// The processes that this one started.
-  func children() throws -> [pid_t] {
-    let listing = Process()
-    listing.executableURL = URL(fileURLWithPath: "/bin/ps")
-    listing.arguments = ["-A", "-o", "pid=,ppid="]
-    let pipe = Pipe()
-    listing.standardOutput = pipe
-    try listing.run()
-    let text = String(decoding: try pipe.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
-    listing.waitUntilExit()
-    return text.split(separator: "\n").compactMap { line in
-      let words = line.split(separator: " ").compactMap { pid_t($0) }
-      return words.count == 2 && words[1] == processID ? words[0] : nil
-    }
-  }
+  func children() throws -> [pid_t] { try RunningProcess.children(of: processID) }
 
   /// Reads what is left to read, and waits for the end.
   func finish() throws -> (ending: Ending, output: Data, error: String) {

@@ -127,6 +127,66 @@ private func useStore(_ path: String, until stop: String) throws -> Never {
     }
   }
 
+  /// A view of a store that nobody uses, once it is drawn.
+  private func drawnView(_ folder: Folder, _ terminal: PseudoTerminal) throws -> (Process, child: pid_t) {
+    try folder.importSample(Samples.quantized, as: "chat")
+    let process = try watch(folder.store, terminal)
+    try #require(terminal.read { terminal.screen[24]?.hasPrefix("q quits") == true }, "\(terminal.text)")
+    #expect(terminal.localModes & tcflag_t(ICANON | ECHO) == 0)
+    return (process, try #require(try RunningProcess.children(of: process.processIdentifier).first))
+  }
+
+  @Test(arguments: [SIGKILL, SIGSEGV, SIGBUS])
+  func `a terminal is given back when the process that draws the view dies`(number: Int32) throws {
+    let (folder, terminal) = (try Folder(), try #require(PseudoTerminal(columns: 80, rows: 24)))
+    let modes = terminal.localModes
+    let (process, child) = try drawnView(folder, terminal)
+    kill(child, number)
+    #expect(terminal.read { !process.isRunning })
+    process.waitUntilExit()
+    terminal.take()
+    #expect(process.terminationReason == .exit && process.terminationStatus == 1)
+    let after = try #require(terminal.text.range(of: Self.leave, options: .backwards), "\(terminal.text.suffix(300))")
+    #expect(terminal.text[after.upperBound...].contains("kvpager: "), "\(terminal.text.suffix(300))")
+    #expect(terminal.localModes == modes)
+  }
+
+  @Test func `a terminal is given back when the process that was started is killed`() throws {
+    let (folder, terminal) = (try Folder(), try #require(PseudoTerminal(columns: 80, rows: 24)))
+    let modes = terminal.localModes
+    let (process, _) = try drawnView(folder, terminal)
+    kill(process.processIdentifier, SIGKILL)
+    #expect(terminal.read { terminal.text.hasSuffix(Self.leave) && terminal.localModes == modes })
+    process.waitUntilExit()
+    #expect(process.terminationReason == .uncaughtSignal && process.terminationStatus == SIGKILL)
+  }
+
+  @Test func `a view that is asked to stop gives the terminal back, stops, and goes on`() throws {
+    let (folder, terminal) = (try Folder(), try #require(PseudoTerminal(columns: 80, rows: 24)))
+    let modes = terminal.localModes
+    let (process, child) = try drawnView(folder, terminal)
+    for _ in 0..<3 {
+      // The process alone that was started: nobody tells the one that draws.
+      kill(process.processIdentifier, SIGTSTP)
+      #expect(
+        terminal.read { RunningProcess.isStopped(child) && RunningProcess.isStopped(process.processIdentifier) })
+      terminal.take()
+      #expect(terminal.text.hasSuffix(Self.leave), "\(terminal.text.suffix(100))")
+      #expect(terminal.localModes == modes)
+      let count = terminal.output.count
+      kill(process.processIdentifier, SIGCONT)
+      #expect(
+        terminal.read { String(decoding: terminal.output[count...], as: UTF8.self).contains("q quits") },
+        "it draws anew")
+      #expect(terminal.localModes != modes)
+    }
+    terminal.press("q")
+    #expect(terminal.read { !process.isRunning })
+    process.waitUntilExit()
+    #expect(process.terminationReason == .exit && process.terminationStatus == 0)
+    #expect(terminal.localModes == modes)
+  }
+
   @Test func `a terminal is given back when the store goes away`() async throws {
     let folder = try Folder()
     try folder.importSample(Samples.quantized, as: "chat")

@@ -45,11 +45,14 @@ struct WatchCommand: ParsableCommand {
     if once, count != nil { throw ValidationError("--once and --count exclude each other.") }
   }
 
+  /// The whole terminal shows the view.
+  var takesScreen: Bool { !output.isJSON && !once && ByteStream.output.isTerminal }
+
   func run() throws {
     let watch = try StoreWatch(path: store.inspector().path)
     let stream = ByteStream.output
     let style = WatchStyle(ink: Ink(stream), isFine: ShareBar(stream).isFine)
-    if !output.isJSON, !once, stream.isTerminal {
+    if takesScreen {
       let loop = WatchLoop(watch: watch, interval: interval, frameLimit: count, style: style)
       guard case .signal(let number) = try loop.run() else { return }
       // Whoever waits for this process sees how it ended.

@@ -9,6 +9,7 @@
 // Invariants:
 // - A command's work runs in a child of the process that was started, once: the child knows its parent (ParentLink).
 // - The child has the parent's streams, folder, process group and signal mask; its end becomes the parent's.
+// - Where the child stops for Ctrl-Z, the parent stops after it.
 
 /// Runs the command's work in a child process, the same executable with the same arguments.
 ///
@@ -21,8 +22,8 @@ enum ChildProcess {
     case signal(Int32)
   }
 
-  /// Signals that ask a process to end, or that tell of a child's end: the parent waits for them.
-  private static let awaited = [SIGCHLD] + EndingSignal.requests
+  /// Signals that ask a process to end or to stop, or that tell of a child's end: the parent waits for them.
+  private static let awaited = [SIGCHLD, SIGTSTP] + EndingSignal.requests
 
   /// Nil where no child can be had: the work is to be done here.
   static func runThisCommand() -> Ending? {
@@ -72,12 +73,18 @@ enum ChildProcess {
   private static func wait(for child: pid_t, _ signals: inout sigset_t) -> Ending? {
     while true {
       var status: Int32 = 0
-      let ended = waitpid(child, &status, WNOHANG)
+      let ended = waitpid(child, &status, WNOHANG | WUNTRACED)
       if ended == child {
         let number = status & 0x7f
+        if number == stoppedMark {
+          follow(child, stoppedBy: (status >> 8) & 0xff)
+          continue
+        }
         return number == 0 ? .exit(status: (status >> 8) & 0xff) : .signal(number)
       }
       guard ended == 0 || errno == EINTR else { return .exit(status: CommandFailure.findingStatus) }
+      // Asked to stop, this process does so after the child: a shell would take the terminal before the child has given
+      // it back.
       #if canImport(Darwin)
         var number: Int32 = 0
         guard sigwait(&signals, &number) == 0, number != SIGCHLD else { continue }
@@ -90,6 +97,18 @@ enum ChildProcess {
         kill(child, number)
       #endif
     }
+  }
+
+  /// What `waitpid` puts in a signal's place where the child has stopped.
+  private static let stoppedMark: Int32 = 0x7f
+
+  /// Stops where the child did because somebody asked for it at the terminal, and takes it along when going on. The
+  /// other stops are no job's: a process that SIGSTOP holds is let go by whoever sent it, and the terminal's others
+  /// come to both.
+  private static func follow(_ child: pid_t, stoppedBy number: Int32) {
+    guard number == SIGTSTP else { return }
+    _ = kill(getpid(), SIGSTOP)
+    _ = kill(child, SIGCONT)
   }
 }
 

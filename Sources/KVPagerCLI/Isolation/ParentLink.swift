@@ -8,9 +8,13 @@
 
 /// What ties a child to the parent that waits for it: a pipe whose other end only the parent has. Where the parent is
 /// killed, the pipe ends, and the child with it.
+///
+/// The child hears of it as of a terminal that is gone, so that one that shows a screen gives that back; whatever does
+/// not end of it within a moment is killed.
 enum ParentLink {
   /// "descriptor:inode" of the pipe: a variable that strayed to another process names no pipe of that process.
   private static let variable = "KVPAGER_PARENT"
+  private static let graceSeconds: UInt32 = 1
 
   /// What the parent lays out before it starts the child.
   struct Offer {
@@ -66,6 +70,8 @@ enum ParentLink {
         while true {
           let count = read(descriptor, &byte, 1)
           if count < 0, errno == EINTR { continue }
+          _ = kill(getpid(), SIGHUP)
+          sleep(ParentLink.graceSeconds)
           // As if the parent's end had been this process's own.
           _ = kill(getpid(), SIGKILL)
           return nil

@@ -35,14 +35,24 @@ struct SignalPipe {
     // Whoever started this process may have blocked them.
     for number in signals { sigaddset(&mask, number) }
     defer { pthread_sigmask(SIG_UNBLOCK, &mask, nil) }
-    for number in signals {
-      signal(number) { number in
-        let saved = errno
-        var byte = UInt8(truncatingIfNeeded: number)
-        _ = write(SignalPipe.shared.load(ordering: .relaxed), &byte, 1)
-        errno = saved
-      }
+    for number in signals { Self.handle(number) }
+  }
+
+  private static func handle(_ number: Int32) {
+    signal(number) { number in
+      let saved = errno
+      var byte = UInt8(truncatingIfNeeded: number)
+      _ = write(SignalPipe.shared.load(ordering: .relaxed), &byte, 1)
+      errno = saved
     }
+  }
+
+  /// Stops this process as SIGTSTP does where nobody handles it, and comes back when somebody lets it go on. The system
+  /// stops no process that nobody could let go on: one that a terminal's window began with.
+  func stop() {
+    signal(SIGTSTP, SIG_DFL)
+    raise(SIGTSTP)
+    Self.handle(SIGTSTP)
   }
 
   /// The signals that came since the last call.

@@ -18,13 +18,13 @@ import Synchronization
 final class TerminalScreen {
   /// The other screen, no cursor, no wrapping.
   private static let enterSequence = "\u{1B}[?1049h\u{1B}[?25l\u{1B}[?7l\u{1B}[2J"
-  private static let leaveSequence: StaticString = "\u{1B}[?7h\u{1B}[?25h\u{1B}[?1049l"
+  static let leaveSequence: StaticString = "\u{1B}[?7h\u{1B}[?25h\u{1B}[?1049l"
   /// Signals that end a process for what went wrong in it.
   private static let crashes = [SIGBUS, SIGSEGV, SIGILL, SIGTRAP, SIGABRT, SIGFPE]
 
   private let output: ByteStream
   private let input: Int32
-  private var before: termios?
+  private var modes: TerminalModes?
   private var isShown = false
   private var shown: [String] = []
 
@@ -46,7 +46,8 @@ final class TerminalScreen {
 
   func enter() throws(StoreError) {
     guard !isShown else { return }
-    readKeys()
+    modes = TerminalModes(input)
+    modes?.readKeys()
     Self.giveBackInCrashes()
     isShown = true
     shown = []
@@ -58,17 +59,9 @@ final class TerminalScreen {
     isShown = false
     // Where the terminal is gone there is nothing to give back.
     try? output.write("\(Self.leaveSequence)")
-    if var before { tcsetattr(input, TCSADRAIN, &before) }
+    modes?.giveBack(isWaiting: true)
+    modes = nil
     for number in Self.crashes { signal(number, SIG_DFL) }
-  }
-
-  /// Keys come one by one and are not shown.
-  private func readKeys() {
-    var attributes = termios()
-    guard isatty(input) == 1, tcgetattr(input, &attributes) == 0 else { return }
-    before = attributes
-    attributes.c_lflag &= ~tcflag_t(ICANON | ECHO)
-    tcsetattr(input, TCSADRAIN, &attributes)
   }
 
   /// Draws lines over those that are shown: only what is another, and all in one write.
@@ -87,7 +80,8 @@ final class TerminalScreen {
     try output.write("\u{1B}[?2026h\(bytes)\u{1B}[?2026l")
   }
 
-  /// A process that dies on this screen would leave it behind.
+  /// A process that dies on this screen would leave it behind. How it treats keys is for the parent to give back, which
+  /// knows of every death.
   private static func giveBackInCrashes() {
     for number in crashes {
       signal(number) { number in

@@ -58,8 +58,9 @@ struct WatchLoop {
       case .resized: isResized = true
       case .signal(SIGTSTP):
         screen.leave()
-        // Stops here; goes on when the shell says so.
-        _ = kill(getpid(), SIGSTOP)
+        signals.stop()
+        // What came meanwhile: to stop once more is not meant, to end is.
+        if let ending = signals.take().first(where: { Self.endings.contains($0) }) { return .signal(ending) }
         try screen.enter()
       case .signal(let number): return .signal(number)
       }
