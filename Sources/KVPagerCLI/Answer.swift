@@ -17,12 +17,21 @@ enum Answer {
     try write(json: json().tagged(schema), text: text(), options)
   }
 
-  /// Text from a file or a store, safe for a terminal: control characters as escapes.
+  /// Text from a file or a store, safe for one line of a terminal: what acts on a terminal as escapes.
   static func printable(_ text: String) -> String {
-    guard text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else { return text }
-    return text.unicodeScalars.map { scalar in
-      scalar.properties.generalCategory == .control ? scalar.escaped(asASCII: true) : String(scalar)
-    }.joined()
+    guard text.unicodeScalars.contains(where: acts) else { return text }
+    return text.unicodeScalars.map { acts($0) ? $0.escaped(asASCII: true) : String($0) }.joined()
+  }
+
+  /// Whether it does other than show itself: controls, line separators, what turns the direction of writing or hides,
+  /// and what no two terminals show alike.
+  static func acts(_ scalar: Unicode.Scalar) -> Bool {
+    guard !scalar.isASCII else { return scalar.value < 0x20 || scalar.value == 0x7F }
+    switch scalar.properties.generalCategory {
+    case .control, .lineSeparator, .paragraphSeparator, .surrogate, .unassigned, .privateUse: return true
+    case .format: return scalar != "\u{200D}"  // joins emoji
+    default: return false
+    }
   }
 
   /// "1 block", "2 blocks".

@@ -146,6 +146,34 @@ enum WatchedFacts {
     #expect(plain.bar(3, of: 4, columnCount: 8) == "######..")
   }
 
+  @Test func `a file that claims anything is drawn all the same`() {
+    var usage = StoreActivity.Usage()
+    usage.memoryBytes = .max
+    usage.memoryBudgetBytes = 1
+    usage.pinnedBlocks = .max
+    var total = StoreActivity.Counters()
+    for (_, path) in StoreActivity.Counters.fields { total[keyPath: path] = .max }
+    let process = StoreActivity.Process(
+      processID: .max, name: "\u{202E}\u{1B}[2J", startedMicroseconds: .max, updatedMicroseconds: .max, isAlive: true,
+      quotaBytes: .max, usage: usage, counters: total)
+    let facts = WatchFacts(
+      path: "kv", timeMicroseconds: WatchedFacts.now, gauge: WatchedFacts.busy.gauge,
+      activity: StoreActivity(sinceMicroseconds: .max, total: total, endedCount: .max, processes: [process, process]),
+      history: [WatchInterval(counters: total, seconds: 1e-9)])
+    for (columns, rows) in [(80, 24), (120, 40), (20, 5)] {
+      let lines = lines(facts, columns, rows)
+      #expect(lines.allSatisfy { DisplayWidth.of($0) <= columns })
+      #expect(!lines.joined().unicodeScalars.contains { $0 == "\u{202E}" || $0.value < 0x20 })
+    }
+    #expect(lines(facts, 80, 24).joined().contains("66.7 % in all: 33.3 % from RAM, 33.3 % from disk"))
+    #expect(total.hitRate.map { (0...1).contains($0) } == true)
+    #expect(!WatchLine.text(facts).isEmpty && !facts.json.text().isEmpty)
+    total.misses = 0
+    #expect(total.hitRate == 1)
+    let plain = WatchStyle(ink: Ink(isColored: false), isFine: false)
+    #expect(plain.bar(1e300, of: 1, columnCount: 4) == "####" && plain.bar(-1e300, of: 1, columnCount: 4) == "....")
+  }
+
   @Test func `rates are counts by time, and a count that began anew is none`() {
     let interval = WatchInterval(counters: WatchedFacts.counters(1), seconds: 0.5)
     #expect(interval.perSecond(\.memoryHits) == 2400)

@@ -19,14 +19,13 @@ package struct WatchInterval: Hashable, Sendable {
 }
 
 extension StoreActivity.Counters {
-  /// Blocks that were asked for and found.
-  package var hits: UInt64 { memoryHits &+ diskHits }
+  /// Blocks that were asked for. A file may claim more of them than an integer counts.
+  package var asked: Double { found + Double(misses) }
 
-  /// The share of what was asked for that was found; nil where nothing was.
-  package var hitRate: Double? {
-    let asked = hits &+ misses
-    return asked > 0 ? Double(hits) / Double(asked) : nil
-  }
+  private var found: Double { Double(memoryHits) + Double(diskHits) }
+
+  /// The share of what was asked for that was found, 0 to 1; nil where nothing was.
+  package var hitRate: Double? { asked > 0 ? found / asked : nil }
 }
 
 /// Something about a store in use that its owner should know.

@@ -8,7 +8,7 @@ enum Snippet {
     for character in text {
       let (shown, columns) = shown(character)
       guard width + columns <= columnCount else {
-        while width + ellipsis.count > columnCount, let last = words.popLast() { width -= self.columns(of: last) }
+        while width + ellipsis.count > columnCount, let last = words.popLast() { width -= DisplayWidth.of(last) }
         return "\"\(words)\(ellipsis)\""
       }
       words += shown
@@ -23,7 +23,7 @@ enum Snippet {
     var (line, width) = ("", 0)
     for word in text.split(separator: " ", omittingEmptySubsequences: false) {
       var word = word
-      var wordWidth = word.reduce(0) { $0 + columns(of: $1) }
+      var wordWidth = DisplayWidth.of(String(word))
       if !line.isEmpty, width + 1 + wordWidth > columnCount {
         lines.append(line)
         (line, width) = ("", 0)
@@ -34,9 +34,9 @@ enum Snippet {
         var part = ""
         var partWidth = 0
         var next: Character? = first
-        while let character = next, partWidth + columns(of: character) <= max(columnCount, 2) {
+        while let character = next, partWidth + DisplayWidth.of(character) <= max(columnCount, 2) {
           part.append(character)
-          partWidth += columns(of: character)
+          partWidth += DisplayWidth.of(character)
           word.removeFirst()
           next = word.first
         }
@@ -55,29 +55,11 @@ enum Snippet {
     guard isPlain, character.unicodeScalars.count <= 8 else {
       let text = character.unicodeScalars.prefix(8).map { isActive($0) ? $0.escaped(asASCII: true) : String($0) }
         .joined()
-      return (text, text.reduce(0) { $0 + columns(of: $1) })
+      return (text, DisplayWidth.of(text))
     }
-    return (String(character), columns(of: character))
+    return (String(character), DisplayWidth.of(character))
   }
 
-  /// Controls, line separators, and what turns the direction of writing.
-  private static func isActive(_ scalar: Unicode.Scalar) -> Bool {
-    switch scalar.properties.generalCategory {
-    case .control, .lineSeparator, .paragraphSeparator, .surrogate, .unassigned, .privateUse: true
-    case .format: scalar != "\u{200D}"  // joins emoji
-    default: scalar == "\""
-    }
-  }
-
-  /// Characters of East Asia and emoji take two columns.
-  private static func columns(of character: Character) -> Int {
-    guard let first = character.unicodeScalars.first else { return 0 }
-    switch first.value {
-    case 0x1100...0x115F, 0x2E80...0x303E, 0x3041...0x33FF, 0x3400...0x4DBF, 0x4E00...0x9FFF, 0xA000...0xA4CF,
-      0xAC00...0xD7A3, 0xF900...0xFAFF, 0xFE30...0xFE6F, 0xFF00...0xFF60, 0xFFE0...0xFFE6, 0x1F300...0x1F64F,
-      0x1F680...0x1F6FF, 0x1F900...0x1F9FF, 0x20000...0x3FFFD:
-      return 2
-    default: return 1
-    }
-  }
+  /// What ends the quotation is shown as an escape too.
+  private static func isActive(_ scalar: Unicode.Scalar) -> Bool { scalar == "\"" || Answer.acts(scalar) }
 }

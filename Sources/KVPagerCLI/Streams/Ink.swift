@@ -37,7 +37,7 @@ struct Ink: Sendable {
 
   /// Columns that `text` takes, colours not counted.
   static func width(of text: String) -> Int {
-    guard text.utf8.contains(0x1B) else { return text.count }
+    guard text.utf8.contains(0x1B) else { return DisplayWidth.of(text) }
     var (width, isEscape) = (0, false)
     for character in text {
       if isEscape {
@@ -45,7 +45,7 @@ struct Ink: Sendable {
       } else if character == "\u{1B}" {
         isEscape = true
       } else {
-        width += 1
+        width += DisplayWidth.of(character)
       }
     }
     return width

@@ -84,7 +84,7 @@ extension WatchFrame {
     }
     let rows = alive.map { process in
       line { line in
-        let name = DisplayWidth.line(process.name) + (process.isReadOnly ? " (reads)" : "")
+        let name = Answer.printable(process.name) + (process.isReadOnly ? " (reads)" : "")
         line.append(name, columnCount: nameWidth, style.ink.name)
         line.append(String(process.processID), columnCount: 8, isRight: true)
         line.append("  ")
@@ -129,7 +129,7 @@ extension WatchFrame {
     }
     let rows = sessions.prefix(limit).map { session in
       line { line in
-        line.append(DisplayWidth.line(session.name), columnCount: nameWidth, style.ink.name)
+        line.append(Answer.printable(session.name), columnCount: nameWidth, style.ink.name)
         line.append(WatchNumber.count(UInt64(max(0, session.tokenCount))), columnCount: 13, isRight: true)
         line.append(ByteSize(session.rowByteCount).description, columnCount: 13, isRight: true)
         line.append(

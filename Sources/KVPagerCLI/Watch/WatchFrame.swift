@@ -103,7 +103,7 @@ struct WatchFrame {
       line.append("kvpager watch  ", style.ink.strong)
       let room = line.room - DisplayWidth.of(time) - 2
       line.append(
-        DisplayWidth.fittingEnd(DisplayWidth.line(facts.path), max(8, room), ellipsis: style.ellipsis), style.ink.name)
+        DisplayWidth.fittingEnd(Answer.printable(facts.path), max(8, room), ellipsis: style.ellipsis), style.ink.name)
       line.appendAtEnd(time)
     }
   }
@@ -150,9 +150,8 @@ struct WatchFrame {
       line.append(" now, ")
       line.append(WatchNumber.percent(total.hitRate), style.ink.strong)
       line.append(" in all")
-      let asked = total.hits &+ total.misses
-      guard asked > 0 else { return }
-      func share(_ count: UInt64) -> String { WatchNumber.percent(Double(count) / Double(asked)) }
+      guard case let asked = total.asked, asked > 0 else { return }
+      func share(_ count: UInt64) -> String { WatchNumber.percent(Double(count) / asked) }
       let shares = ": \(share(total.memoryHits)) from RAM, \(share(total.diskHits)) from disk"
       if DisplayWidth.of(shares) <= line.room { line.append(shares) }
     }
@@ -166,7 +165,7 @@ struct WatchFrame {
         let isBad = problem.kind == .damagedLoads || problem.kind == .fullQuota
         // The last that shows says how many do not.
         let more = index == count - 1 && hiddenCount > 0 ? "(\(hiddenCount) more) " : ""
-        line.append("! \(more)\(DisplayWidth.line(problem.message))", isBad ? style.ink.bad : style.ink.caution)
+        line.append("! \(more)\(Answer.printable(problem.message))", isBad ? style.ink.bad : style.ink.caution)
       }
     }
   }

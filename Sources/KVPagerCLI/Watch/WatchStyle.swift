@@ -27,7 +27,9 @@ struct WatchStyle: Sendable {
   /// A bar of fixed width, its empty part shown too.
   func bar(_ part: Double, of whole: Double, columnCount: Int) -> String {
     guard columnCount > 0, whole > 0, part.isFinite else { return "" }
-    let filled = min(columnCount, max(part > 0 ? 1 : 0, Int((part / whole * Double(columnCount)).rounded())))
+    // A process may claim any figure.
+    let share = min(1, max(0, part / whole))
+    let filled = min(columnCount, max(part > 0 ? 1 : 0, Int((share * Double(columnCount)).rounded())))
     let (full, empty): (Character, Character) = isFine ? ("\u{2588}", "\u{2591}") : ("#", ".")
     return String(repeating: full, count: filled) + String(repeating: empty, count: columnCount - filled)
   }

@@ -12,7 +12,10 @@ enum DisplayWidth {
     }
   }
 
-  static func of(_ text: String) -> Int { text.reduce(0) { $0 + of($1) } }
+  static func of(_ text: String) -> Int {
+    // Most text is plain, and a listing has many cells.
+    text.utf8.allSatisfy { $0 < 0x80 && $0 != 0x0D } ? text.utf8.count : text.reduce(0) { $0 + of($1) }
+  }
 
   /// As much of `text` as `columnCount` columns hold, with `ellipsis` at its end where that is not all.
   static func fitting(_ text: String, _ columnCount: Int, ellipsis: String) -> String {
@@ -40,15 +43,5 @@ enum DisplayWidth {
       result.append(character)
     }
     return ellipsis + String(result.reversed())
-  }
-
-  /// Text of others for one line of a terminal: control characters as escapes, marks of direction left out.
-  static func line(_ text: String) -> String {
-    String(
-      String.UnicodeScalarView(
-        Answer.printable(text).unicodeScalars.filter { scalar in
-          scalar.properties.generalCategory != .format && scalar.properties.generalCategory != .lineSeparator
-            && scalar.properties.generalCategory != .paragraphSeparator
-        }))
   }
 }
