@@ -6,9 +6,9 @@ extension StoreInspector {
   package func sessionNames(startingWith prefix: String, limit: Int) throws(StoreError) -> [String] {
     try withTier { (tier) throws(StoreError) in
       var names: Set<String> = []
-      for summary in try tier.sessionSummaries() where summary.name.hasPrefix(prefix) {
-        guard names.count < limit else { break }
-        names.insert(summary.name)
+      try tier.scanSessionSummaries { (summary) throws(StoreError) in
+        if summary.name.hasPrefix(prefix) { names.insert(summary.name) }
+        return names.count < limit
       }
       return names.sorted()
     }

@@ -2,28 +2,30 @@ import KVBlocks
 import KVDiskTier
 import SafeLMDB
 
-// Invariants: `index` is made at most once, when as many blocks were looked up one by one as make it worth its scan.
+// Invariants: `index` is made at the beginning or never. Look-ups are asked for in the midst of other scans, whose
+// transactions must not last as long as its own.
 
 /// What the store knows of blocks that sessions name: one by one for a few, by an index of all for many.
 struct BlockLookup {
   private let tier: DiskTier
-  private var index: BlockIndex?
-  /// Look-ups until an index pays: a scan reads some thirty records in the time of one look-up.
-  private var remainingCount: Int
+  private let index: BlockIndex?
   private let pressure = MapPressure()
 
-  init(_ tier: DiskTier) throws(StoreError) {
+  /// - Parameter count: about how many blocks will be looked up.
+  init(_ tier: DiskTier, count: Int) throws(StoreError) {
     self.tier = tier
-    remainingCount = max(1024, try tier.storedBlockCount() / 32)
+    // From here on an index pays: a scan reads some thirty records in the time of one look-up.
+    let paying = max(1024, try tier.storedBlockCount() / 32)
+    index = count > paying ? try BlockIndex(tier) : nil
   }
 
+  var hasIndex: Bool { index != nil }
+
   /// Visits the blocks of `hashes` in their order; nil for one that is not stored or whose record is damaged.
-  mutating func forEach(
+  func forEach(
     of hashes: [BlockHash], in space: SpaceID, _ body: (Int, BlockIndex.Entry?) -> Void
   ) throws(StoreError) {
-    if index == nil, hashes.count > remainingCount { index = try BlockIndex(tier) }
     guard let index else {
-      remainingCount -= hashes.count
       for (offset, summary) in try tier.summaries(of: hashes, in: space, pressure).enumerated() {
         body(offset, summary.map(BlockIndex.entry))
       }

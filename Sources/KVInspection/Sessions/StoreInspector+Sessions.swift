@@ -11,7 +11,7 @@ extension StoreInspector {
   ) throws(StoreError) -> SessionList {
     try withTier { (tier) throws(StoreError) in
       var list = SessionList()
-      var lookup = try BlockLookup(tier)
+      let lookup = try Self.lookup(query, tier, nowMicroseconds: nowMicroseconds)
       var damaged: [String] = []
       let outcome = try tier.scanSessions(
         where: { summary in
@@ -36,6 +36,18 @@ extension StoreInspector {
       }
       return list
     }
+  }
+
+  /// For the blocks of the sessions that a query may ask for.
+  static func lookup(
+    _ query: SessionQuery, _ tier: DiskTier, nowMicroseconds: UInt64
+  ) throws(StoreError) -> BlockLookup {
+    var count = 0
+    try tier.scanSessionSummaries { (summary) throws(StoreError) in
+      if query.admits(summary, nowMicroseconds: nowMicroseconds) { count += summary.blockCount }
+      return true
+    }
+    return try BlockLookup(tier, count: count)
   }
 
   /// One session with its tokens and blocks.
@@ -63,7 +75,7 @@ extension StoreInspector {
       }
       var detail = SessionDetail(
         facts: SessionFacts(summary, record), space: home, tokens: record.tokens, blocks: [])
-      var lookup = try BlockLookup(tier)
+      let lookup = try BlockLookup(tier, count: record.blocks.count)
       var tokenOffset = 0
       try lookup.forEach(of: record.blocks, in: home.id) { index, stored in
         detail.facts.add(stored, isLast: index == record.blocks.count - 1)
