@@ -24,9 +24,9 @@ struct CommandFailure {
     switch error {
     case let error as StoreError:
       // An argument that cannot be meant is wrong usage, whichever layer found it.
-      self.init(status: error.code == .invalidArgument ? Self.usageStatus : Self.findingStatus, "kvpager: \(error)")
+      self.init(status: error.code == .invalidArgument ? Self.usageStatus : Self.findingStatus, Self.line(error))
     case let error as InputFailure:
-      self.init(status: Self.findingStatus, "kvpager: \(error)")
+      self.init(status: Self.findingStatus, Self.line(error))
     case let error as ExitCode:
       self.init(status: error.rawValue, "")
     default:
@@ -46,6 +46,11 @@ struct CommandFailure {
     self.status = status
     self.message = message
     self.isAnswer = isAnswer
+  }
+
+  /// An error may tell names that a file holds.
+  private static func line(_ error: some CustomStringConvertible) -> String {
+    "kvpager: \(Answer.printable(error.description))"
   }
 
   private static func named(_ text: String) -> String {

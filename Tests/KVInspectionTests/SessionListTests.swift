@@ -75,10 +75,55 @@ import Testing
   @Test(arguments: [
     ("*", "", true), ("", "", true), ("", "a", false), ("a*c", "abbc", true), ("a*c", "abb", false),
     ("*b*b*", "abab", true), ("a?c", "abc", true), ("a?c", "ac", false), ("ä?", "äö", true), ("*.x", "a.x.x", true),
-    ("A", "a", false), ("**a**", "bab", true),
+    ("A", "a", false), ("**a**", "bab", true), ("chat [0-9]", "chat 7", true), ("chat [0-9]", "chat x", false),
+    ("[!a-c]x", "dx", true), ("[^a-c]x", "bx", false), ("*[ä-ü]", "zö", true), ("[]]", "]", true), ("[a-]", "-", true),
+    ("[z-a]", "m", false), ("[ab", "[ab", true), ("[ab", "a", false), ("[ab]", "[ab]", true), (#"\*"#, "*", true),
+    (#"\*"#, "x", false), (#"[\]a]"#, "]", true), ("[", "[", true), ("[!]", "x", false), ("a/*", "a/b/c", true),
   ])
   func `patterns match names`(pattern: String, name: String, isMatch: Bool) {
     #expect(NamePattern(pattern).matches(name) == isMatch)
+  }
+
+  @Test func `an index is made before the sessions are read, or not at all`() throws {
+    let folder = TemporaryFolder()
+    var shape = LargeStore()
+    shape.sessionCount = 100
+    shape.blockCount = 3_000
+    try shape.fill(folder.store)
+    let inspector = StoreInspector(path: folder.store)
+    var query = SessionQuery()
+    try inspector.withTier { (tier) throws(StoreError) in
+      #expect(try StoreInspector.lookup(query, tier, nowMicroseconds: 0).hasIndex)
+      query.isExpired = true
+      #expect(try !StoreInspector.lookup(query, tier, nowMicroseconds: 0).hasIndex)
+      // However many blocks are looked up then.
+      let few = try BlockLookup(tier, count: 1)
+      let many = try BlockLookup(tier, count: .max)
+      var lookedUpCount = 0
+      try tier.scanSessions { (_, record) throws(StoreError) in
+        var entries: [BlockIndex.Entry?] = []
+        try few.forEach(of: record.blocks, in: record.space) { entries.append($1) }
+        try many.forEach(of: record.blocks, in: record.space) { #expect($1 == entries[$0]) }
+        lookedUpCount += entries.count
+        return true
+      }
+      #expect(lookedUpCount > 1024 && !few.hasIndex && many.hasIndex)
+    }
+  }
+
+  @Test func `names that a shell completes are as many as were asked for`() throws {
+    let folder = TemporaryFolder()
+    var shape = LargeStore()
+    shape.sessionCount = 100
+    shape.blockCount = 3_000
+    try shape.fill(folder.store)
+    let inspector = StoreInspector(path: folder.store)
+    let all = try inspector.sessionNames(startingWith: "", limit: 1000)
+    #expect(all.count == 100 && all == all.sorted())
+    #expect(try inspector.sessionNames(startingWith: "", limit: 7).count == 7)
+    let first = try #require(all.first)
+    #expect(try inspector.sessionNames(startingWith: first, limit: 1) == [first])
+    #expect(try inspector.sessionNames(startingWith: "no such", limit: 7).isEmpty)
   }
 
   @Test func `many look-ups by an index say what single ones say`() throws {

@@ -84,6 +84,24 @@ import Testing
     #expect(table.text == "NAME    N  NOTE\na       1  x\nlong  100\n")
   }
 
+  @Test func `wide characters take two columns in tables too`() {
+    var table = TextTable([("NAME", .left), ("N", .right)])
+    table.append(["会话", "1"])
+    table.append(["chat", "10"])
+    #expect(table.text == "NAME   N\n会话   1\nchat  10\n")
+    let rows = [["会话", "1"], ["a", "2"]]
+    var lines = TableLines([("NAME", .left), ("N", .right)])
+    for row in rows { lines.measure(row) }
+    #expect(rows.map { DisplayWidth.of(lines.line($0)) } == [9 - 1, 9 - 1])
+    #expect(Ink.width(of: Ink(isColored: true).bad("会话")) == 4)
+    #expect(Snippet.lines("会话会话", columnCount: 4) == ["会话", "会话"])
+  }
+
+  @Test func `a locale says whether it is UTF-8, whatever follows`() {
+    #expect(["en_US.UTF-8", "C.utf8", "de_DE.UTF-8@euro"].allSatisfy(Terminal.isUTF8))
+    #expect(["", "C", "POSIX", "de_DE.ISO-8859-1@euro"].allSatisfy { !Terminal.isUTF8(locale: $0) })
+  }
+
   @Test func `progress tells bytes, share and speed`() {
     let text = ProgressLine.text("importing", done: 50 << 20, of: 100 << 20, after: .seconds(2))
     #expect(text == "importing 50.0 MiB of 100.0 MiB, 50 %, 26.2 MB/s, 2 s left")
@@ -94,5 +112,9 @@ import Testing
   @Test func `control characters do not reach the terminal`() {
     #expect(Answer.printable("plain ü") == "plain ü")
     #expect(!Answer.printable("a\u{1B}[31m\nb").unicodeScalars.contains { $0.value < 0x20 })
+    // What turns or breaks a line does as much harm.
+    #expect(Answer.printable("a\u{202E}b\u{2028}c\u{FEFF}\u{9B}") == #"a\u{202E}b\u{2028}c\u{FEFF}\u{009B}"#)
+    #expect(Answer.printable("会话 \u{1F469}\u{200D}\u{1F4BB} é") == "会话 \u{1F469}\u{200D}\u{1F4BB} é")
+    #expect(Snippet.quoted("a\u{202E}", columnCount: 80, ellipsis: "~") == #""a\u{202E}""#)
   }
 }

@@ -38,7 +38,8 @@ struct SalvageCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Only sessions of this name, or like this pattern, with the blocks that they hold.", valueName: "glob"))
+      "Only sessions named like this (*, ?, [a-z] as a shell has them), with the blocks that they hold.",
+      valueName: "pattern"))
   var name: String?
 
   @Flag(help: "Of sessions that lost blocks, bring back what comes before the first lost one.")
@@ -61,8 +62,8 @@ struct SalvageCommand: ParsableCommand {
   func run() throws {
     var options = SalvageOptions(isPartial: partial, isSessionsOnly: sessionsOnly)
     if let name {
-      let glob = SessionGlob(name)
-      options.isWanted = { glob.matches($0) }
+      let pattern = NamePattern(name)
+      options.isWanted = { pattern.matches($0) }
     }
     let salvager = StoreSalvager(path: damaged)
     let progress = SalvageProgressLine()

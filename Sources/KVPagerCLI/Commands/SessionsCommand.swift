@@ -30,7 +30,7 @@ struct SessionsCommand: ParsableCommand {
   @Flag(help: "The other way round.")
   var reverse = false
 
-  @Option(help: ArgumentHelp("Only names like this; * stands for any characters, ? for one.", valueName: "pattern"))
+  @Option(help: ArgumentHelp("Only names like this (*, ?, [a-z] as a shell has them).", valueName: "pattern"))
   var name: String?
 
   @Option(help: ArgumentHelp("Only this cache space's sessions.", valueName: "id"))

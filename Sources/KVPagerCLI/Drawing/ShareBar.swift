@@ -12,12 +12,8 @@ struct ShareBar: Sendable {
   let columnCount: Int
 
   init(_ stream: ByteStream = .output, columnCount: Int = 30) {
-    func variable(_ name: String) -> String? {
-      getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
-    }
-    let locale = (variable("LC_ALL") ?? variable("LC_CTYPE") ?? variable("LANG") ?? "").lowercased()
-    let showsUnicode = locale.hasSuffix("utf-8") || locale.hasSuffix("utf8")
-    self.init(isFine: stream.isTerminal && showsUnicode && variable("TERM") != "dumb", columnCount: columnCount)
+    let isDumb = getenv("TERM").map { String(cString: $0) } == "dumb"
+    self.init(isFine: stream.isTerminal && Terminal.output.isUTF8 && !isDumb, columnCount: columnCount)
   }
 
   init(isFine: Bool, columnCount: Int = 30) {

@@ -6,7 +6,7 @@ struct TableLines {
 
   init(_ columns: [(title: String, alignment: TextTable.Alignment)]) {
     self.columns = columns
-    widths = columns.map(\.title.count)
+    widths = columns.map { Ink.width(of: $0.title) }
   }
 
   /// Makes room for a row. - Precondition: one cell a column.

@@ -40,9 +40,9 @@ struct FactList {
   mutating func add(_ name: String, _ value: String) { facts.append((name, value)) }
 
   var text: String {
-    let width = facts.map(\.name.count).max() ?? 0
+    let width = facts.map { Ink.width(of: $0.name) }.max() ?? 0
     return facts.map { fact in
-      "\(fact.name)\(String(repeating: " ", count: width - fact.name.count))  \(fact.value)\n"
+      "\(fact.name)\(String(repeating: " ", count: width - Ink.width(of: fact.name)))  \(fact.value)\n"
     }.joined()
   }
 }
