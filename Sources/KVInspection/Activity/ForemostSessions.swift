@@ -96,18 +96,20 @@ struct SessionRounds {
       (current, end, commit, isUnderWay) = (ForemostSessions(), nil, now, true)
     }
     let part = try tier.sessionSummaries(after: end, limit: Self.stepLimit)
+    // Kept only where all of the step could be read: it is tried again where not.
+    var seen = current
     for summary in part.summaries {
       let layout = try tier.space(summary.space)?.layout
       // A damaged record may claim any number of tokens.
       let bytes = layout.map { $0.tokenByteCount.multipliedReportingOverflow(by: summary.tokenCount) }
-      current.add(
+      seen.add(
         ForemostSession(
           space: summary.space, name: summary.name, tokenCount: summary.tokenCount,
           rowByteCount: bytes.map { $0.overflow ? 0 : $0.partialValue } ?? 0,
           updatedMicroseconds: summary.updatedMicroseconds),
         isExpired: summary.expiresMicroseconds.map { $0 <= nowMicroseconds } ?? false)
     }
-    end = part.end
+    (current, end) = (seen, part.end)
     guard end == nil else { return }
     (complete, isUnderWay) = (current, false)
   }
