@@ -6,14 +6,20 @@ enum RepairText {
   /// Sessions that are named one by one.
   static let shownLimit = 20
 
-  private static let nothing = """
-    Nothing was changed: sessions hold what is damaged, and stay as they are.
-    Storing their tokens again heals them; --cut-sessions cuts them instead.
+  /// Why a repair did nothing about what a report found.
+  static func nothing(_ report: VerifyReport, cutsSessions: Bool) -> String {
+    let isHeld = report.findings.contains { $0.severity == .damage && ($0.session != nil || $0.sessionCount > 0) }
+    guard isHeld, !cutsSessions else {
+      return "Nothing was changed: no repair sets that right; the remedies stand above.\n"
+    }
+    return """
+      Nothing was changed: sessions hold what is damaged, and stay as they are.
+      Storing their tokens again heals them; --cut-sessions cuts them instead.
 
-    """
+      """
+  }
 
   static func text(of repair: VerifyReport.Repair) -> String {
-    guard !repair.didNothing else { return nothing }
     var lines: [String] = []
     func add(_ count: Int, _ text: (String) -> String, _ noun: String) {
       if count > 0 { lines.append(text(Answer.count(count, noun))) }

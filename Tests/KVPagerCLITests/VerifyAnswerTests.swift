@@ -87,10 +87,42 @@ struct VerifyAnswerTests {
   @Test(arguments: [
     ("verify-short.txt", ["verify"]), ("verify-short.json", ["verify", "--json"]),
     ("verify-short-repair.txt", ["verify", "--repair", "--yes"]),
+    ("verify-short-repair.json", ["verify", "--repair", "--yes", "--json"]),
   ])
   func `a file cut off is left to salvage`(name: String, arguments: [String]) throws {
     let folder = try damaged { $0.removeLast($0.count / 4) }
     try GoldenAnswer.expect(name, arguments, status: 1, in: folder)
+  }
+
+  @Test func `damaged records are a finding of info, too`() throws {
+    let folder = try withBadRecords()
+    let info = try CommandLineTool.run(["info", "--json", "--store", folder.store], expecting: 1)
+    #expect(try !info.json().flag("health", "sound") && info.error.isEmpty)
+    #expect(try CommandLineTool.run(["info", "--store", folder.store], expecting: 1).text.contains("damaged"))
+  }
+
+  @Test(arguments: [true, false])
+  func `a repair that is declined answers all the same`(isJSON: Bool) throws {
+    let folder = try withBadFrames()
+    let before = try folder.bytes("store/data.mdb")
+    let terminal = try #require(PseudoTerminal(columns: 80, rows: 24))
+    try folder.write(Data(), to: "out")
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: CommandLineTool.path)
+    process.arguments = ["verify", "--repair", "--store", folder.store] + (isJSON ? ["--json"] : [])
+    process.standardInput = terminal.slave
+    process.standardError = terminal.slave
+    process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: folder.file("out")))
+    try process.run()
+    #expect(terminal.read { terminal.text.contains("[y/N]") })
+    terminal.press("n\n")
+    #expect(terminal.read { !process.isRunning })
+    process.waitUntilExit()
+    #expect(process.terminationReason == .exit && process.terminationStatus == 1)
+    let text = String(decoding: try folder.bytes("out"), as: UTF8.self)
+    #expect(isJSON ? text.contains("\"repair\": null") : text.contains("DAMAGE"), "\(text)")
+    #expect(text.contains("DAMAGE") != isJSON)
+    #expect(try folder.bytes("store/data.mdb") == before)
   }
 
   @Test func `a repair without a terminal wants --yes, and options of a repair want it`() throws {

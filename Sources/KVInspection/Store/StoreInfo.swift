@@ -20,6 +20,9 @@ package struct StoreInfo: Hashable, Sendable {
   package var refusal: String?
   /// Nil where the store does not open.
   package var contents: Contents?
+
+  /// The store opens, and every record of it could be read.
+  package var isSound: Bool { refusal == nil && contents?.statistics.damagedRecordCount == 0 }
 }
 
 extension StoreInfo: JSONConvertible {
@@ -36,7 +39,7 @@ extension StoreInfo: JSONConvertible {
       members["stats"] = contents.statistics.json
     }
     members["health"] = [
-      "sound": .bool(refusal == nil && contents?.statistics.damagedRecordCount == 0),
+      "sound": .bool(isSound),
       "damagedRecords": contents.map { .integer($0.statistics.damagedRecordCount) } ?? .null,
       "expiredSessions": contents.map { .integer($0.statistics.expiredSessionCount) } ?? .null,
       "staleReaders": contents.map { .integer($0.statistics.staleReaderCount) } ?? .null,

@@ -26,7 +26,7 @@ struct InfoCommand: ParsableCommand {
     let info = try store.inspector().info(
       nowMicroseconds: moment.now.microseconds, quotaByteCount: quota.byteCount)
     try Answer.write(Self.schema, json: info.json, text: InfoDrawing(info, moment).text, output)
-    guard let refusal = info.refusal else { return }
-    throw StoreError(.damaged, refusal)
+    if let refusal = info.refusal { throw StoreError(.damaged, refusal) }
+    if !info.isSound { throw ExitCode(CommandFailure.findingStatus) }
   }
 }

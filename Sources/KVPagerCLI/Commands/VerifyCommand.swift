@@ -60,21 +60,27 @@ struct VerifyCommand: ParsableCommand {
       if !report.isSound { throw ExitCode(CommandFailure.findingStatus) }
       return
     }
+    // For people what was found stands there before anything is done; JSON is one document, told at the end.
     if !output.isJSON { try ByteStream.output.write(VerifyText.text(of: report, .output)) }
+    func tellUnrepaired() throws {
+      if output.isJSON { try Answer.write(Self.schema, json: report.json(repair: nil), text: "", output) }
+    }
     guard report.isUsable else {
+      try tellUnrepaired()
       _ = try inspector.repair(report, cutsSessions: cutSessions)
       return
     }
     if !yes {
       let keeps = cutSessions ? "cuts sessions that lost blocks" : "keeps sessions that lost blocks as they are"
       guard Question.isAffirmed("Repair \(Answer.printable(report.path))? This changes the store and \(keeps).") else {
+        try tellUnrepaired()
         try ByteStream.error.writeLine("Nothing was changed.")
         throw ExitCode(CommandFailure.findingStatus)
       }
     }
     let done = try inspector.repair(report, cutsSessions: cutSessions)
     if done.didNothing, !output.isJSON {
-      try ByteStream.output.write("\n" + RepairText.text(of: done))
+      try ByteStream.output.write("\n" + RepairText.nothing(report, cutsSessions: cutSessions))
       throw ExitCode(CommandFailure.findingStatus)
     }
     let after = try Self.verify(inspector, deep: true)
