@@ -7,7 +7,8 @@ extension Store {
   ///   - dropsCache: deletes the blocks that no session refers to first; only in place.
   ///   - progress: told bytes written, of how many, from another thread.
   /// - Throws: `busy` where another process has the store open and it is to be exchanged; `alreadyExists`, `diskFull`,
-  ///   `damaged`, `permissionDenied`, and what opening throws.
+  ///   `damaged`, `permissionDenied`, `inputOutput` also where the file has pages that belong to nothing, and what
+  ///   opening throws.
   package static func compact(
     at path: String, into target: String? = nil, dropsCache: Bool = false,
     progress: (@Sendable (_ done: Int, _ total: Int) -> Void)? = nil

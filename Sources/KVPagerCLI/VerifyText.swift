@@ -127,6 +127,7 @@ struct VerifyText {
     case "recency": "entries of the quota's order that are wrong"
     case "counters": "numbers that would be given twice"
     case "orphanedExtent": "extents of no frame"
+    case "lostPage": "pages that belong to nothing"
     default: kind
     }
   }

@@ -98,9 +98,9 @@ package enum Compaction {
       try tier.environment.copy(to: nursery.path, compacting: true)
     } catch .incompatible {
       throw StoreError(
-        .damaged,
-        "the store's file has pages that belong to nothing, which LMDB does not compact: `kvpager verify` says more; "
-          + "`kvpager salvage` brings its sessions into a new store")
+        .inputOutput,
+        "the store's file has pages that belong to nothing: they are harmless, but LMDB does not compact a file with "
+          + "them; `kvpager salvage` makes a new store of what it holds, without them")
     } catch {
       throw StoreError(error)
     }

@@ -24,6 +24,7 @@ extension StoreInspector {
             progress(VerifyProgress(doneByteCount: $0.doneByteCount, totalByteCount: $0.totalByteCount))
           }
           report.add(audit)
+          report.addLostPages(file)
         }
         return report
       }

@@ -17,7 +17,8 @@ package struct VerifyFinding: Hashable, Sendable, CustomStringConvertible {
   }
 
   package var severity: Severity
-  /// What kind of thing it is: `file` for LMDB's own structure, else a kind of the audit.
+  /// What kind of thing it is: `file` for LMDB's own structure, `lostPage` for pages in no tree and not free either,
+  /// else a kind of the audit.
   package var kind: String
   package var space: SpaceID?
   package var block: BlockKey?
@@ -42,6 +43,13 @@ package struct VerifyFinding: Hashable, Sendable, CustomStringConvertible {
     VerifyFinding(
       severity: .damage, kind: "file", message: message,
       remedy: "`kvpager salvage` brings what is whole into a new store; or bring the store back from a copy")
+  }
+
+  static func lostPages(_ count: Int) -> VerifyFinding {
+    VerifyFinding(
+      severity: .waste, kind: "lostPage",
+      message: "\(count == 1 ? "1 page" : "\(count) pages") that nothing leads to: harmless, but never used again",
+      remedy: "`kvpager salvage` makes a new store without them, should their room be wanted")
   }
 }
 

@@ -58,6 +58,14 @@ package struct VerifyReport: Hashable, Sendable {
     counts.insert(Count(kind: "file", severity: .damage, count: fileFindings.count), at: 0)
   }
 
+  /// Adds what takes room in the file and belongs to nothing.
+  mutating func addLostPages(_ file: LMDBFileReport) {
+    guard file.unreachablePageCount > 0 else { return }
+    let finding = VerifyFinding.lostPages(Int(clamping: file.unreachablePageCount))
+    findings.append(finding)
+    counts.append(Count(kind: finding.kind, severity: finding.severity, count: 1))
+  }
+
   mutating func add(_ audit: AuditReport) {
     suspects = audit.suspects
     findings += audit.findings.map { VerifyFinding($0) }.enumerated()

@@ -84,7 +84,9 @@ struct StatisticsDrawing {
       "\(ByteSize(waste.extentPaddingByteCount)) around frames, \(ByteSize(waste.treeByteCount)) of trees, "
         + "\(ByteSize(waste.freeByteCount)) free")
     if waste.unreachableByteCount > 0 {
-      facts.add("lost", "\(ByteSize(waste.unreachableByteCount)) in pages that nothing leads to; a copy is without")
+      facts.add(
+        "lost",
+        "\(ByteSize(waste.unreachableByteCount)) in pages that nothing leads to; salvage makes a store without")
     }
   }
 

@@ -118,7 +118,7 @@ package struct ReportHealth: Sendable {
       add(
         .caution, "\(Figures.bytes(contents.file.unreachableByteCount)) of the file is lost to it",
         "Pages that nothing leads to: harmless, left by a power loss or a killed writer.",
-        remedy: "`kvpager compact` writes the store anew without them.")
+        remedy: "`kvpager salvage` makes a new store without them, should their room be wanted.")
     }
     addReaders(statistics.readers)
   }
