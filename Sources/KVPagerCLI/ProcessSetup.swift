@@ -9,11 +9,22 @@
 /// What the process is set to before it does anything.
 enum ProcessSetup {
   static func apply() {
+    holdStandardDescriptors()
     // A reader that closes its pipe becomes an error of `write`, which the commands answer for.
     signal(SIGPIPE, SIG_IGN)
     // As does a limit on the size of files: an export then leaves nothing half written behind.
     signal(SIGXFSZ, SIG_IGN)
     raiseMallocThresholds()
+  }
+
+  /// A process may be started without them. The first files that it opens would take their numbers, and what is meant
+  /// for a reader would be written into a store's file.
+  private static func holdStandardDescriptors() {
+    while case let descriptor = open("/dev/null", O_RDWR), descriptor >= 0 {
+      guard descriptor > STDERR_FILENO else { continue }
+      close(descriptor)
+      return
+    }
   }
 
   /// Who asks a store about itself can wait; who uses it should not have to. A writer at full speed on all processors

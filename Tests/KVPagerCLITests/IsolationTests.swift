@@ -41,6 +41,8 @@ struct IsolationTests {
       let (ending, _, error) = try tool.finish()
       #expect(ending == .exit(1))
       #expect(error.hasPrefix("kvpager: ") && error.contains(word), "\(error)")
+      // What crashed would crash again: the remedy reads the file without LMDB.
+      if number != SIGKILL { #expect(error.contains("kvpager salvage DIR --list"), "\(error)") }
     }
     // The store is none the worse for it.
     #expect(try CommandLineTool.run(["verify", "--deep", "--store", folder.store]).text.contains("sound"))
@@ -92,6 +94,33 @@ struct IsolationTests {
     }
     _ = try tool.finish()
   }
+
+  #if os(Linux)
+    @Test(arguments: ["<&-", ">&-", "2>&-", "<&- >&-", "<&- >&- 2>&-"])
+    func `a process that was started without streams has no file of the store in their place`(closed: String) throws {
+      let folder = try makeStore()
+      let process = Process()
+      process.executableURL = URL(fileURLWithPath: "/bin/sh")
+      process.arguments = [
+        "-c", "exec \"$0\" watch --interval 60s --store \"$1\" \(closed)", CommandLineTool.path, folder.store,
+      ]
+      process.standardInput = FileHandle.nullDevice
+      process.standardOutput = FileHandle.nullDevice
+      process.standardError = FileHandle.nullDevice
+      try process.run()
+      defer { process.waitUntilExit() }
+      // Whatever signals the tests' own thread blocks.
+      defer { kill(process.processIdentifier, SIGKILL) }
+      var files: [String: String] = [:]
+      for _ in 0..<3000 where !files.values.contains(where: { $0.hasSuffix("/data.mdb") }) {
+        usleep(10_000)
+        guard let child = try RunningProcess.children(of: process.processIdentifier).first else { continue }
+        files = RunningProcess.files(of: child)
+      }
+      try #require(files.values.contains { $0.hasSuffix("/data.mdb") }, "it looks at the store: \(files)")
+      for number in ["0", "1", "2"] { #expect(files[number] == "/dev/null", "\(files)") }
+    }
+  #endif
 
   @Test func `the exit status and both streams are the child's`() throws {
     let folder = try makeStore()

@@ -36,7 +36,7 @@ enum EndingSignal {
         + "disk fails; `kvpager verify` says what is left, and a copy on a sound disk is safer to read"
     case SIGSEGV, SIGILL, SIGTRAP, SIGABRT, SIGFPE:
       "reading the store ended in a crash (\(name(number))): its file changed meanwhile, or it is damaged in a way "
-        + "that the checks missed; `kvpager verify` reads it without LMDB"
+        + "that the checks missed; `kvpager salvage DIR --list` reads it without LMDB"
     case SIGKILL:
       "the process that did the work was killed (SIGKILL): by somebody, or by the system for want of memory; "
         + "nothing committed is lost"
