@@ -114,12 +114,6 @@ package struct ReportHealth: Sendable {
         "What no other session holds of that: \(Figures.bytes(sessions.expiredByteCount)) of rows.",
         remedy: "The next `kvpager gc` deletes what has expired.")
     }
-    if contents.file.unreachableByteCount > 0 {
-      add(
-        .caution, "\(Figures.bytes(contents.file.unreachableByteCount)) of the file is lost to it",
-        "Pages that nothing leads to: harmless, left by a power loss or a killed writer.",
-        remedy: "`kvpager salvage` makes a new store without them, should their room be wanted.")
-    }
     addReaders(statistics.readers)
   }
 
