@@ -5,8 +5,7 @@ import Testing
 
 /// The code of PagedAttention's guide, compiled and run (GuideTests).
 @Suite struct GuideAttentionTests {
-  @Test func `sequences in flight go as their guide says`() throws {
-    let folder = TemporaryFolder()
+  private func openSpace(_ path: String) throws -> CacheSpace {
     let model = GuideModel()
     let planes = (0..<model.layerCount).flatMap { layer in
       [Plane(.keys, layer: layer), Plane(.values, layer: layer)].map {
@@ -14,8 +13,13 @@ import Testing
       }
     }
     let layout = try BlockLayout(blockTokenCount: 16, planes: planes)
-    let store = try Store(at: folder.store)
-    let space = try store.cacheSpace(for: ModelFingerprint(model: model.weightsDigest), layout: layout)
+    return try Store(at: path).cacheSpace(for: ModelFingerprint(model: model.weightsDigest), layout: layout)
+  }
+
+  @Test func `sequences in flight go as their guide says`() throws {
+    let folder = TemporaryFolder()
+    let space = try openSpace(folder.store)
+    let layout = space.layout
     let engine = GuideEngine(layout: layout)
     let prompt = tokens(0..<70)
     // <PagedAttention>
