@@ -36,7 +36,8 @@ struct Damage: Sendable {
 /// All damage of the matrix, in groups that are tried side by side.
 struct DamageList {
   enum Group: String, CaseIterable, Sendable {
-    case structureFields, recordFields, frameFields, metaPages, treePages, runs, freePages, moves, lostWrites, cuts
+    case structureFields, keys, recordFields, frameFields, metaPages, treePages, runs, freePages, moves, lostWrites,
+      cuts
   }
 
   private static let pageByteCount = PageMap.pageByteCount
@@ -46,6 +47,7 @@ struct DamageList {
   func damages(_ group: Group) -> [Damage] {
     switch group {
     case .structureFields: fieldDamages { $0 == .structure || $0 == .key || $0 == .open }
+    case .keys: keys
     case .recordFields: fieldDamages { Self.isRecord($0) }
     case .frameFields: fieldDamages { Self.isObject($0) && !Self.isRecord($0) }
     case .metaPages: pageDamages { if case .meta = $0 { true } else { false } }
@@ -87,6 +89,40 @@ struct DamageList {
       }
     }
     return damages
+  }
+
+  /// Bits of keys that leave the order of their table as it is, so that LMDB and the guard find nothing wrong.
+  private var keys: [Damage] {
+    var damages: [Damage] = []
+    for (table, count) in [
+      (TableName.sessions, 24), (TableName.blocks, 12), (TableName.extents, 12), (TableName.spaces, 6),
+      (TableName.children, 4), (TableName.recency, 4),
+    ] {
+      let entries = map.entries.filter { $0.table == table }
+      var numbers = SeededNumbers(seed: UInt64(entries.count))
+      var found: [Damage] = []
+      for _ in 0..<10_000 where found.count < count {
+        let index = Int.random(in: entries.indices, using: &numbers)
+        let offset = Int.random(in: entries[index].key, using: &numbers)
+        let bit = Int.random(in: 0..<8, using: &numbers)
+        guard keepsOrder(entries, index, flipping: bit, at: offset) else { continue }
+        found.append(.flip("key of \(table)", at: offset, bit: bit))
+      }
+      damages += found
+    }
+    return damages
+  }
+
+  private func keepsOrder(_ entries: [PageMap.Entry], _ index: Int, flipping bit: Int, at offset: Int) -> Bool {
+    // Numbers are keys of the machine's own, their greatest byte the last.
+    func key(_ index: Int) -> [UInt8] {
+      var key = Array(map.bytes[entries[index].key])
+      if entries[index].key.contains(offset) { key[offset - entries[index].key.lowerBound] ^= 1 << UInt8(bit) }
+      return entries[index].table == TableName.extents ? key.reversed() : key
+    }
+    return (max(index - 1, 0)..<min(index + 1, entries.count - 1)).allSatisfy {
+      key($0).lexicographicallyPrecedes(key($0 + 1))
+    }
   }
 
   /// Pages of each kind, wiped whole, in halves, in a line of noise, in single bits.

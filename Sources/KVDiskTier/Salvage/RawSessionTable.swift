@@ -10,6 +10,10 @@ struct RawSessionTable {
   }
 
   var entries: [RawSessionList.Key: Entry] = [:]
+  /// Revisions of entries whose names are damaged.
+  var nameless: Set<UInt64> = []
+  /// An entry has neither a name nor a revision: which session it was is not known.
+  private var isPartLost = false
   /// Revisions above this were given after the table was written. Where LMDB's newest meta page is lost they were
   /// committed; after a power loss perhaps not, but they are whole all the same.
   var lastRevision: UInt64 = 0
@@ -30,14 +34,22 @@ struct RawSessionTable {
           hasCounters = true
         }
       }
-      guard walk.report.findings.isEmpty, hasCounters else { continue }
+      guard walk.report.findings.isEmpty, hasCounters, !table.isPartLost else { continue }
       return table
     }
     return nil
   }
 
   private mutating func note(_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
-    guard let (space, name) = Keys.session(of: key.bytes) else { return }
+    guard let (space, name) = Keys.session(of: key.bytes) else {
+      let nowhere = SpaceID(rawValue: 0)
+      if let summary = try? SessionFormat.decode(value.bytes, space: nowhere, name: "").summary {
+        nameless.insert(summary.revision)
+      } else {
+        isPartLost = true
+      }
+      return
+    }
     let summary = try? SessionFormat.decode(value.bytes, space: space, name: name).summary
     entries[RawSessionList.Key(space: space, name: name)] = summary.map { .revision($0.revision) } ?? .unreadable
   }

@@ -62,10 +62,10 @@ extension RawStoreScan {
     }
   }
 
-  /// Revisions that LMDB's table has under names of which there is no such record: a name that was damaged in the table
-  /// does not make its session a deleted one.
+  /// Revisions that LMDB's table has under no name, or one of which there is no such record: a name that was damaged in
+  /// the table does not make its session a deleted one.
   private func misplacedRevisions(_ table: RawSessionTable?) -> Set<UInt64> {
-    var revisions: Set<UInt64> = []
+    var revisions = table?.nameless ?? []
     for (key, entry) in table?.entries ?? [:] {
       guard case .revision(let revision) = entry else { continue }
       if sessions.candidates[key]?.keys.contains(where: { $0.number == revision }) != true {

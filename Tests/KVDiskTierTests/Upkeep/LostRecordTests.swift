@@ -83,7 +83,7 @@ import Testing
     let shared = planted.store.chain(tokens(0..<48))
     let cached = planted.store.chain(tokens(0..<60, offset: 20_000))
     for block in [shared[0], shared[2], cached[0], cached[3]] {
-      let key = Keys.block(block.key).span.withUnsafeBytes { Array($0) }
+      let key = Self.bytes(block.key)
       try change(planted) { (tables, transaction) throws(StoreError) in
         try PlantedDamage.move(key, in: tables.blocks, &transaction) { $0[flip.byte] ^= flip.mask }
       }
@@ -120,6 +120,33 @@ import Testing
     for block in chain { #expect(try planted.store.isWhole(block)) }
     try expectWhole(planted, "after a collection")
   }
+
+  @Test func `what another's record hid comes back before anything is cut or dropped for its lack`() throws {
+    let planted = try Planted()
+    let chains = (1...3).map { planted.store.chain(tokens(0..<60, offset: 20_000 * $0)) }
+    let shared = planted.store.chain(tokens(0..<48))
+    // A cached block's record names the frame of a block that sessions hold, another's that of one that others follow.
+    let hidden = [(lost: shared[1], liar: chains[0][3]), (lost: chains[2][1], liar: chains[1][3])]
+    for (lost, liar) in hidden {
+      let frame = try #require(try planted.store.tier.record(of: liar.key)).frame
+      let (lostKey, liarKey) = (Self.bytes(lost.key), Self.bytes(liar.key))
+      try change(planted) { (tables, transaction) throws(StoreError) in
+        let record = try PlantedDamage.value(lostKey, in: tables.blocks, TransactionView(transaction)) ?? []
+        try PlantedDamage.change(liarKey, in: tables.blocks, &transaction) { bytes in
+          bytes.replaceSubrange(16..<40, with: record[16..<40])
+          RecordWriter.reseal(&bytes)
+        }
+        try transaction.remove(lostKey, in: tables.blocks)
+        try tables.deleteFrame(frame, &transaction)
+      }
+    }
+    let done = try planted.repair(cutsSessions: true)
+    #expect(done.restoredBlockCount == 2 && done.droppedBlockCount == 2 && done.cuts == [], "\(done)")
+    for block in chains[2] { #expect(try planted.store.isWhole(block)) }
+    try expectWhole(planted, "both frames are claimed by others")
+  }
+
+  private static func bytes(_ key: BlockKey) -> [UInt8] { Keys.block(key).span.withUnsafeBytes { Array($0) } }
 
   @Test func `an extent under another's key outlives a collection, and comes back`() throws {
     let planted = try Planted()

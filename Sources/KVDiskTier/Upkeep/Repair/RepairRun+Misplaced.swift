@@ -50,7 +50,7 @@ extension RepairRun {
 
   // MARK: Blocks
 
-  /// A block's frame names its space and its hash.
+  /// A block's record says all that its hash is made of, and its frame names its space too.
   mutating func moveBlocks(
     _ problems: [AuditProblem], _ audit: TableAudit<TransactionSource>, _ transaction: inout WriteTransaction
   ) throws(StoreError) {
@@ -61,13 +61,14 @@ extension RepairRun {
     from key: BlockKey, _ audit: TableAudit<TransactionSource>, _ transaction: inout WriteTransaction
   ) throws(StoreError) {
     let view = TransactionView(handle: handle)
-    guard let head = try tables.readableHead(key, view), let owner = try tables.blockNamed(in: head.frame, view),
-      owner != key, !dropped.contains(owner), try tables.readableHead(owner, view) == nil,
-      var record = try wholeBlock(in: head.frame, [owner], audit, transaction)
+    guard let found = try tables.readableRecord(key, view), let owner = try tables.blockNamed(in: found.frame, view),
+      owner != key, owner.hash == found.ownHash, !dropped.contains(owner),
+      try tables.readableHead(owner, view) == nil,
+      var record = try wholeBlock(in: found.frame, [owner], audit, transaction)
     else { return }
-    record.sessionCount = head.sessionCount
-    record.lastUseMicroseconds = head.lastUseMicroseconds
-    record.hitCount = Int(head.hitCount)
+    record.sessionCount = found.sessionCount
+    record.lastUseMicroseconds = found.lastUseMicroseconds
+    record.hitCount = found.hitCount
     try transaction.remove(Keys.block(key).span.bytes, in: tables.blocks)
     try bringBack(record, &transaction)
   }
@@ -136,6 +137,16 @@ extension Tables {
     }
   }
 
+  fileprivate func readableRecord(
+    _ key: BlockKey, _ view: borrowing TransactionView
+  ) throws(StoreError) -> BlockRecord? {
+    do throws(StoreError) {
+      return try blockRecord(key, view)
+    } catch  where error.code == .damaged {
+      return nil
+    }
+  }
+
   /// The block that a frame's header names; nil where there is none, or it cannot be read.
   func blockNamed(in frame: FrameReference, _ view: borrowing TransactionView) throws(StoreError) -> BlockKey? {
     do throws(StoreError) {
@@ -145,4 +156,9 @@ extension Tables {
       return nil
     }
   }
+}
+
+extension BlockRecord {
+  /// The hash of what the record says, whatever its key is.
+  fileprivate var ownHash: BlockHash { ChainHash.hash(parent: parent, tokens: tokens, encodedExtra: encodedExtra) }
 }
