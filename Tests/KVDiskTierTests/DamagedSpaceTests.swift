@@ -62,6 +62,17 @@ import Testing
     #expect(try record(of: store) == before)
   }
 
+  @Test func `is no other model's after a salvage, although both have a root from one seed`() throws {
+    let store = try TestStore()
+    let seeded = ModelFingerprint(model: "another", vllmSeed: "0")
+    let lost = SpaceRecord(
+      id: SpaceID(rawValue: 7), fingerprint: .placeholder(for: SpaceID(rawValue: 7)), layout: store.layout,
+      root: seeded.rootHash(layout: store.layout))
+    try store.tier.adopt(spaces: [lost])
+    #expect(try store.tier.findOrCreateSpace(fingerprint: seeded, layout: store.layout).id != lost.id)
+    #expect(try store.tier.space(lost.id) == lost)
+  }
+
   private func record(of store: TestStore) throws -> [UInt8]? {
     let (tables, id) = (store.tier.tables, store.space.id)
     return try store.tier.environment.read { (transaction) throws(StoreError) in

@@ -15,6 +15,14 @@ extension Tables {
     if record.sessionCount == 0 { try addRecency(record.key, record.lastUseMicroseconds, &transaction) }
   }
 
+  /// Whether a block's parent lists it.
+  func isListed(
+    _ block: BlockDescriptor, _ transaction: borrowing some TableReading & ~Copyable
+  ) throws(StoreError) -> Bool {
+    let parent = BlockKey(space: block.key.space, hash: block.parent)
+    return try transaction.holds(Keys.child(of: parent, hash: block.key.hash).span.bytes, in: children)
+  }
+
   func putBlock(_ record: BlockRecord, _ transaction: inout WriteTransaction) throws(StoreError) {
     let key = Keys.block(record.key)
     let value = BlockFormat.encode(record)

@@ -73,16 +73,29 @@ struct CommitRun {
       try tables.putBlock(record, &transaction)
       return .stored
     case .unreadable:
-      try removeAllRecency(of: descriptor.key, &transaction)
-      var record = try record(of: write, &transaction)
-      record.sessionCount = try countSessions(holding: descriptor.key, transaction)
-      try tables.insertBlock(record, &transaction)
+      try insertAnew(write, &transaction)
       return .stored
     case .absent:
       guard try isParentStored(descriptor, transaction) else { return .orphaned }
-      try tables.insertBlock(try record(of: write, &transaction), &transaction)
+      // A block that is deleted leaves its parent's list with its record: this one was lost, and sessions may hold it.
+      if try tables.isListed(descriptor, transaction) {
+        try insertAnew(write, &transaction)
+      } else {
+        try tables.insertBlock(try record(of: write, &transaction), &transaction)
+      }
       return .stored
     }
+  }
+
+  /// Stores a block whose record was damaged or lost, with the count of the sessions that hold it.
+  private mutating func insertAnew(
+    _ write: ColdBatch.Write, _ transaction: inout WriteTransaction
+  ) throws(StoreError) {
+    let key = write.frame.descriptor.key
+    try removeAllRecency(of: key, &transaction)
+    var record = try record(of: write, &transaction)
+    record.sessionCount = try countSessions(holding: key, transaction)
+    try tables.insertBlock(record, &transaction)
   }
 
   private enum Stored {

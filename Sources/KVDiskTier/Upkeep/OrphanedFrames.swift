@@ -40,19 +40,32 @@ extension Tables {
     return FrameReference(id: id, byteCount: claimed)
   }
 
+  /// The session's body that a first extent begins; nil for anything else, and where it is not whole.
+  func body(inFrame frame: FrameReference, _ view: borrowing TransactionView) throws(StoreError) -> SessionBody? {
+    let start = ExtentFormat.headerByteCount + SessionBody.magicOffset
+    let extent = Keys.extent(frame: frame.id, piece: 0)
+    // Most are frames, and large.
+    guard let value = try view.read(extent.span.bytes, in: extents),
+      value.byteCount >= start + SessionBody.magic.count,
+      value.extracting(start..<start + SessionBody.magic.count).copied == SessionBody.magic
+    else { return nil }
+    do throws(StoreError) {
+      return try SessionBody.decode(try joined(frame, view))
+    } catch  where error.code == .damaged {
+      return nil
+    }
+  }
+
   /// Nil where a piece is missing, or a header or body cannot be read. Planes are not looked at.
   func content(ofFrame id: UInt64, _ view: borrowing TransactionView) throws(StoreError) -> FrameContent? {
     guard let frame = try claimedFrame(id, view) else { return nil }
+    if let body = try body(inFrame: frame, view) {
+      let session = SessionKey(space: body.record.space, name: body.record.name)
+      return .body(session, checkpoint: body.checkpoint?.frame.id)
+    }
     do throws(StoreError) {
-      let pieces = try pieces(of: frame, view)
-      do throws(FrameError) {
-        let header = try FrameHeader.parse(FramePieces(pieces))
-        return header.kind == .block ? .block(header.key) : .checkpoint(header.key.space)
-      } catch {
-        let body = try SessionBody.decode(try joined(frame, view))
-        let session = SessionKey(space: body.record.space, name: body.record.name)
-        return .body(session, checkpoint: body.checkpoint?.frame.id)
-      }
+      let header = try frameHeader(of: frame, view)
+      return header.kind == .block ? .block(header.key) : .checkpoint(header.key.space)
     } catch  where error.code == .damaged {
       return nil
     }

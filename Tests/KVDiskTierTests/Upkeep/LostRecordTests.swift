@@ -109,6 +109,22 @@ import Testing
     try expectWhole(planted, "after a collection")
   }
 
+  @Test func `a lost block that is stored again is the sessions' that hold it, and the quota leaves it`() throws {
+    let planted = try Planted()
+    let block = planted.store.chain(tokens(0..<48))[1]
+    let count = try #require(try planted.store.tier.record(of: block.key)).sessionCount
+    try change(planted) { (tables, transaction) throws(StoreError) in
+      try transaction.remove(Keys.block(block.key).span.bytes, in: tables.blocks)
+    }
+    #expect(try planted.store.store([block]).writes == [.stored])
+    #expect(try planted.store.tier.record(of: block.key)?.sessionCount == count)
+    // The frame that lost its record is waste now.
+    #expect(try planted.store.tier.audit(deep: true).map(\.kind) == [.orphanedExtent])
+    let report = try planted.store.tier.collectGarbage(nowMicroseconds: 0, isProtected: { _ in false })
+    #expect(report.orphanedExtentCount == 1 && report.keptExtentCount == 0)
+    try expectWhole(planted, "stored again")
+  }
+
   @Test func `what follows a lost block outlives a collection`() throws {
     let planted = try Planted()
     let chain = planted.store.chain(tokens(0..<60, offset: 40_000))

@@ -85,8 +85,7 @@ extension RepairRun {
           record.lastUseMicroseconds = head.lastUseMicroseconds
         }
         try bringBack(record, &transaction)
-      } else if !wanted.sessions.isEmpty || wanted.isAnything {
-        let body = try SessionBody.decode(try tables.joined(reference, transaction))
+      } else if let body = try tables.body(inFrame: reference, TransactionView(handle: handle)) {
         let key = SessionKey(space: body.record.space, name: body.record.name)
         var isWanted = wanted.sessions.contains(key)
         if !isWanted, wanted.isAnything { isWanted = try isMissed(key, reference, transaction) }
