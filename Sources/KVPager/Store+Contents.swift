@@ -71,7 +71,7 @@ extension Store {
     logger.info("garbage collected", metadata: ["sessions": "\(report.expiredSessionCount)"])
     return GarbageReport(
       expiredSessionCount: report.expiredSessionCount, deletedBlockCount: report.deletedBlockCount,
-      freedBytes: report.freedBytes)
+      freedBytes: report.freedBytes, keptExtentCount: report.keptExtentCount)
   }
 
   /// What the store's own consistency check finds wrong, every frame decoded: nothing in a healthy store.

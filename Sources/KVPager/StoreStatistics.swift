@@ -65,4 +65,7 @@ public struct GarbageReport: Hashable, Sendable {
   public var expiredSessionCount = 0
   public var deletedBlockCount = 0
   public var freedBytes = 0
+  /// Extents of frames whose records are lost: left, for `kvpager verify --repair` to bring blocks and sessions back
+  /// from.
+  public var keptExtentCount = 0
 }

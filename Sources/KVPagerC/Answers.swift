@@ -44,7 +44,7 @@ extension GarbageReport: JSONConvertible {
   package var json: JSONValue {
     [
       "expiredSessions": .integer(expiredSessionCount), "deletedBlocks": .integer(deletedBlockCount),
-      "freedBytes": .integer(freedBytes),
+      "freedBytes": .integer(freedBytes), "keptExtents": .integer(keptExtentCount),
     ]
   }
 }

@@ -93,6 +93,7 @@ import Testing
     #expect(try collected.integer("expiredSessions") == 0)
     #expect(try collected.integer("deletedBlocks") == 0)
     #expect(try collected.integer("freedBytes") == 0)
+    #expect(try collected.integer("keptExtents") == 0)
   }
 
   @Test func `a sound store verifies, and a damaged one is a finding`() throws {

@@ -162,8 +162,8 @@ kvpager_status kvpager_store_spaces(kvpager_store store, char **json);
 /* Makes every cached block durable, sessions' or not. */
 kvpager_status kvpager_store_write_back(kvpager_store store);
 
-/* Deletes expired sessions and what the quota says is too much: {"expiredSessions", "deletedBlocks", "freedBytes"}.
- * `json` may be NULL. */
+/* Deletes expired sessions and what the quota says is too much: {"expiredSessions", "deletedBlocks", "freedBytes",
+ * "keptExtents"}. `json` may be NULL. */
 kvpager_status kvpager_store_collect_garbage(kvpager_store store, char **json);
 
 /* Deletes a committed session, in whichever space it is. Its blocks stay as cache until the quota needs their room. */

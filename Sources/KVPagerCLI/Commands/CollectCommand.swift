@@ -12,7 +12,7 @@ struct CollectCommand: ParsableCommand {
     discussion: """
       Sessions go only when the expiry that they were given has passed. Blocks that no session refers to go \
       from the least recently used on, until the store fits --quota. Freed room is used again; the file does \
-      not shrink by itself: see compact.
+      not shrink by itself: see compact. What a repair can bring blocks or sessions back from stays: see verify.
 
       EXAMPLES
         kvpager gc --store kv
@@ -28,10 +28,17 @@ struct CollectCommand: ParsableCommand {
       Self.schema,
       json: [
         "expiredSessions": .integer(report.expiredSessionCount), "deletedBlocks": .integer(report.deletedBlockCount),
-        "freedBytes": .integer(report.freedBytes),
+        "freedBytes": .integer(report.freedBytes), "keptExtents": .integer(report.keptExtentCount),
       ],
       text: "deleted \(Answer.count(report.expiredSessionCount, "expired session")) and "
-        + "\(Answer.count(report.deletedBlockCount, "block")), \(ByteSize(report.freedBytes)) freed\n",
+        + "\(Answer.count(report.deletedBlockCount, "block")), \(ByteSize(report.freedBytes)) freed\n"
+        + kept(report.keptExtentCount),
       output)
+  }
+
+  private func kept(_ count: Int) -> String {
+    guard count > 0 else { return "" }
+    return
+      "left \(Answer.count(count, "extent")) that `kvpager verify --repair` can bring blocks or sessions back from\n"
   }
 }

@@ -150,8 +150,8 @@ class Store(Handle):
         check(library().kvpager_store_write_back(self._value))
 
     def collect_garbage(self) -> dict[str, int]:
-        """Deletes expired sessions and what the quota says is too much. Returns "expiredSessions", "deletedBlocks" and
-        "freedBytes"."""
+        """Deletes expired sessions and what the quota says is too much. Returns "expiredSessions", "deletedBlocks",
+        "freedBytes" and "keptExtents"."""
         found: dict[str, int] = ask_json(library().kvpager_store_collect_garbage, self._value)
         return found
 
