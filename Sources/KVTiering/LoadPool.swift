@@ -52,6 +52,11 @@ final class LoadPool: Sendable {
     }
   }
 
+  /// Returns as soon as all threads have nothing to do, or after so long.
+  func awaitIdleness(milliseconds: Int) {
+    arrivals.awaitSleepers(threads.withLock { $0.count }, milliseconds: milliseconds)
+  }
+
   var hasThreads: Bool { threads.withLock { !$0.isEmpty } }
 
   /// Runs `body(0..<count)` on the caller's thread and the pool's, and returns when all of it is done.

@@ -18,6 +18,8 @@ package final class Pager: Sendable {
   let core: PagerCore
   private let writerThread = Lock<WorkerThread?>(nil)
   private let processID = getpid()
+  /// How long opening waits at most until its threads have begun: far longer than they take.
+  private static let startMilliseconds = 100
 
   /// Starts the writer and the load threads. Where the system gives no thread, every call that needs one throws.
   package init(configuration: PagerConfiguration, cold: any ColdTier) {
@@ -26,6 +28,10 @@ package final class Pager: Sendable {
     do {
       let thread = try WorkerThread(name: "kvpager-writer", body: { core.write() })
       writerThread.withLock { $0 = thread }
+      // A thread that begins goes through the language runtime's locks. Who calls fork() next gets a child in which
+      // such a lock would be held for ever.
+      core.loadPool.awaitIdleness(milliseconds: Self.startMilliseconds)
+      core.writerBell.awaitSleepers(1, milliseconds: Self.startMilliseconds)
     } catch {
       core.state.withLock { $0.refusal = error }
     }

@@ -65,6 +65,14 @@ package final class EventCount: Sendable {
     wait(past: ticket)
   }
 
+  /// Returns as soon as `count` threads sleep here, or after so long.
+  package func awaitSleepers(_ count: Int, milliseconds: Int) {
+    for _ in 0..<milliseconds * 20 {
+      if waiterCount.load(ordering: .sequentiallyConsistent) >= count { return }
+      usleep(50)
+    }
+  }
+
   /// As ``wait(past:)``, for at most so long.
   package func wait(past ticket: UInt64, milliseconds: Int) {
     var deadline = timespec()
