@@ -92,6 +92,10 @@ public final class Store: Sendable {
     try outcome.get()
   }
 
+  /// Returns as soon as the store's threads have begun. One that begins goes through locks of the language's runtime:
+  /// in the child of a fork() at that moment they would be held for ever.
+  package func awaitThreads() { pager.awaitIdleThreads() }
+
   func checkUsable() throws(StoreError) {
     try checkProcess()
     guard !isClosed.load(ordering: .acquiring) else {

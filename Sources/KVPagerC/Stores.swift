@@ -13,7 +13,10 @@ public func kvpager_store_open(
     let path = try Argument.text(path, "path")
     guard !path.isEmpty else { throw StoreError.invalidArgument("path is empty; name a folder") }
     let configuration = try StoreConfiguration(options: options)
-    result.pointee = try HandleTable.add(OpenStore(try Store(at: path, configuration: configuration)))
+    let store = try Store(at: path, configuration: configuration)
+    // Programs in other languages fork.
+    store.awaitThreads()
+    result.pointee = try HandleTable.add(OpenStore(store))
   }
 }
 

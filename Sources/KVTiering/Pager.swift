@@ -18,8 +18,6 @@ package final class Pager: Sendable {
   let core: PagerCore
   private let writerThread = Lock<WorkerThread?>(nil)
   private let processID = getpid()
-  /// How long opening waits at most until its threads have begun: far longer than they take.
-  private static let startMilliseconds = 100
 
   /// Starts the writer and the load threads. Where the system gives no thread, every call that needs one throws.
   package init(configuration: PagerConfiguration, cold: any ColdTier) {
@@ -28,10 +26,6 @@ package final class Pager: Sendable {
     do {
       let thread = try WorkerThread(name: "kvpager-writer", body: { core.write() })
       writerThread.withLock { $0 = thread }
-      // A thread that begins goes through the language runtime's locks. Who calls fork() next gets a child in which
-      // such a lock would be held for ever.
-      core.loadPool.awaitIdleness(milliseconds: Self.startMilliseconds)
-      core.writerBell.awaitSleepers(1, milliseconds: Self.startMilliseconds)
     } catch {
       core.state.withLock { $0.refusal = error }
     }
@@ -42,6 +36,13 @@ package final class Pager: Sendable {
     guard getpid() == processID else { return }
     // A cache may forget: whoever wants the dirty blocks on disk, or an error, calls close().
     try? close()
+  }
+
+  /// Returns as soon as the threads have begun and have nothing to do, or after a tenth of a second.
+  package func awaitIdleThreads() {
+    guard writerThread.withLock({ $0 != nil }) else { return }
+    core.loadPool.awaitIdleness(milliseconds: 100)
+    core.writerBell.awaitSleepers(1, milliseconds: 100)
   }
 
   // MARK: Protection
