@@ -71,13 +71,23 @@ enum ChildProcess {
 
   /// Hands on what this process alone is asked, until the child has ended.
   private static func wait(for child: pid_t, _ signals: inout sigset_t) -> Ending? {
+    var hasStopped = false
     while true {
       var status: Int32 = 0
-      let ended = waitpid(child, &status, WNOHANG | WUNTRACED)
+      let ended = waitpid(child, &status, WNOHANG | WUNTRACED | (hasStopped ? WCONTINUED : 0))
+      // This process goes on, and takes the child along. But a shell lets the whole job go on, and the child may even
+      // have stopped anew before this process came to run: to let that stop go too would be to forget it.
+      if hasStopped, ended == 0 { kill(child, SIGCONT) }
+      hasStopped = false
       if ended == child {
         let number = status & 0x7f
         if number == stoppedMark {
-          follow(child, stoppedBy: (status >> 8) & 0xff)
+          // The other stops are no job's: a process that SIGSTOP holds is let go by whoever sent it, and the terminal's
+          // others come to both. A child that goes on is told of with SIGCONT or a number that is no signal's.
+          if (status >> 8) & 0xff == SIGTSTP {
+            kill(getpid(), SIGSTOP)
+            hasStopped = true
+          }
           continue
         }
         return number == 0 ? .exit(status: (status >> 8) & 0xff) : .signal(number)
@@ -99,17 +109,8 @@ enum ChildProcess {
     }
   }
 
-  /// What `waitpid` puts in a signal's place where the child has stopped.
+  /// What `waitpid` puts in a signal's place where the child has stopped or goes on.
   private static let stoppedMark: Int32 = 0x7f
-
-  /// Stops where the child did because somebody asked for it at the terminal, and takes it along when going on. The
-  /// other stops are no job's: a process that SIGSTOP holds is let go by whoever sent it, and the terminal's others
-  /// come to both.
-  private static func follow(_ child: pid_t, stoppedBy number: Int32) {
-    guard number == SIGTSTP else { return }
-    _ = kill(getpid(), SIGSTOP)
-    _ = kill(child, SIGCONT)
-  }
 }
 
 /// The path of this process's own executable.

@@ -99,8 +99,6 @@ class JobControlTests(unittest.TestCase):
             self.shell.wait_for("\n42", "READY")
             self.shell.send("fg\n")
             self.shell.wait_for(ENTER, "q quits")
-            # Both processes go on at their own pace; a stop asked for before they all have may be forgotten.
-            time.sleep(0.5)
         self.shell.send("q")
         self.shell.wait_for(LEAVE, "READY")
         self.assertEqual(self.shell.modes(), self.modes)
